@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/myriad-sim/myriad/internal/control"
+)
+
+// screen is where a run reports to a person: stdout, or stderr where stdout is for JSON.
+type screen struct {
+	text  io.Writer
+	tty   bool
+	width int
+	color bool
+	bar   *progressbar.ProgressBar
+	round int
+	open  time.Time
+}
+
+func newScreen(a *app, json bool) *screen {
+	s := &screen{text: a.out, width: 100}
+	if json {
+		s.text = a.err
+	}
+	if f, ok := s.text.(*os.File); ok && term.IsTerminal(int(f.Fd())) { //nolint:gosec // a file descriptor fits
+		s.tty = true
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 20 { //nolint:gosec // as above
+			s.width = min(w, 140)
+		}
+		s.color = os.Getenv("NO_COLOR") == ""
+	}
+	return s
+}
+
+func (s *screen) printf(format string, args ...any) { fmt.Fprintf(s.text, format, args...) }
+
+// How often the state of a run is read, and how often progress is printed where there is no bar.
+const (
+	pollEvery = 50 * time.Millisecond
+	lineEvery = 5 * time.Second
+)
+
+// follow shows the progress of a run until it is over or paused.
+func (s *session) follow(ctx context.Context, info control.Info) (control.Info, error) {
+	t := time.NewTicker(pollEvery)
+	defer t.Stop()
+	line := time.Now()
+	for {
+		next, err := s.order(ctx, control.Status, control.Order{Run: info.ID})
+		if err != nil {
+			return info, err
+		}
+		info = next
+		s.progress(info, &line)
+		if info.Over() || info.State == "paused" {
+			s.done()
+			return info, nil
+		}
+		select {
+		case <-ctx.Done():
+			return info, ctx.Err()
+		case <-t.C:
+		}
+	}
+}
+
+func (s *screen) progress(i control.Info, line *time.Time) {
+	if i.Round == 0 {
+		return
+	}
+	if i.Round != s.round {
+		s.finishBar()
+		s.round, s.open = i.Round, time.Now()
+		if s.tty {
+			s.bar = progressbar.NewOptions(i.Expected,
+				progressbar.OptionSetWriter(s.text), progressbar.OptionSetDescription(fmt.Sprintf("Round %d/%d", i.Round, i.Rounds)),
+				progressbar.OptionSetWidth(min(40, s.width/2)), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true),
+				progressbar.OptionThrottle(pollEvery), progressbar.OptionShowIts(), progressbar.OptionSetItsString("answers"))
+		}
+	}
+	if s.bar != nil {
+		_ = s.bar.Set(i.Answered) // a terminal that cannot be written to is no reason to stop a run
+	} else if time.Since(*line) >= lineEvery {
+		*line = time.Now()
+		s.printf("Round %d/%d: %d of %d answers\n", i.Round, i.Rounds, i.Answered, i.Expected)
+	}
+}
+
+func (s *screen) finishBar() {
+	if s.bar != nil {
+		_ = s.bar.Finish() // as in progress
+		s.printf("\n")
+	} else if s.round > 0 {
+		s.printf("Round %d closed\n", s.round)
+	}
+	s.bar = nil
+}
+
+// done ends the progress display.
+func (s *screen) done() {
+	s.finishBar()
+	s.round = 0
+}

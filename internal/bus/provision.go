@@ -1,0 +1,153 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	// defaultLogBytes is the room the run log asks for first. The server
+	// reserves it, so a smaller disk gets the largest half that fits.
+	defaultLogBytes = 64 << 30
+	// minLogBytes is the least room worth starting with.
+	minLogBytes = 64 << 20
+	// dedupWindow is how long the server remembers message ids: longer than a
+	// publisher keeps retrying through a broker restart.
+	dedupWindow = 2 * time.Minute
+	// hostTTL is how long a host's heartbeat lives.
+	hostTTL = 3 * time.Second
+	// hostMarkerTTL is how long the marker of an expired heartbeat stays; the
+	// server's minimum.
+	hostMarkerTTL = time.Second
+	// askWait is how long one attempt at one stream may take.
+	askWait = 2 * time.Second
+	// askTimes is how often it is tried.
+	askTimes = 5
+)
+
+// Options says how streams and buckets are created. The zero value is right for
+// one server.
+type Options struct {
+	// Replicas is how many servers of a cluster hold each stream; 0 means 1.
+	Replicas int
+	// MaxBytes is the room of the run log in bytes. 0 takes 64 GiB, or as many
+	// halvings of it as the server's storage needs. Only the run log reserves
+	// storage.
+	MaxBytes int64
+	// HostTTL is how long a heartbeat in the hosts bucket lives, at least a
+	// second; 0 means 3 s.
+	HostTTL time.Duration
+}
+
+// Provision creates the streams, buckets and object stores all services share,
+// and checks those that exist. It may run any number of times, by several
+// services at once. An existing stream keeps its size when MaxBytes is 0.
+// Errors: ErrStreamMismatch, ErrNoSpace, or the server's.
+func Provision(ctx context.Context, js jetstream.JetStream, o Options) error {
+	o.Replicas = max(o.Replicas, 1)
+	if o.HostTTL == 0 {
+		o.HostTTL = hostTTL
+	}
+	for _, r := range resources(o) {
+		if err := r.persist(ctx, js); err != nil {
+			return fmt.Errorf("provision %s: %w", r.want.Name, err)
+		}
+	}
+	return nil
+}
+
+// resource is one stream, or the stream beneath a bucket or object store.
+type resource struct {
+	// want is what the stream must look like; only what compare reads is set
+	// for buckets.
+	want jetstream.StreamConfig
+	// create makes it with the given room in bytes.
+	create func(ctx context.Context, js jetstream.JetStream, maxBytes int64) error
+	// room lists the sizes to try, in bytes; one entry for a fixed size.
+	room []int64
+}
+
+// persist is ensure, asked again when no answer comes: a server that is starting
+// or overloaded drops requests of this kind, and asking twice does no harm.
+func (r resource) persist(ctx context.Context, js jetstream.JetStream) error {
+	var err error
+	for range askTimes {
+		attempt, cancel := context.WithTimeout(ctx, askWait)
+		err = r.ensure(attempt, js)
+		cancel()
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+	}
+	return err
+}
+
+// ensure makes the resource unless it is there, and then checks it. When
+// another service makes it at the same moment, that one's is checked.
+func (r resource) ensure(ctx context.Context, js jetstream.JetStream) error {
+	found, err := r.check(ctx, js)
+	if found || err != nil {
+		return err
+	}
+	for _, maxBytes := range r.room {
+		err = r.create(ctx, js, maxBytes)
+		if !noSpace(err) {
+			break
+		}
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, jetstream.ErrStreamNameAlreadyInUse):
+		_, err = r.check(ctx, js)
+		return err
+	case noSpace(err):
+		return fmt.Errorf("%w: tried down to %d MiB: %w; free disk space or raise the server's storage limit",
+			ErrNoSpace, max(r.room[len(r.room)-1], 0)>>20, err)
+	default:
+		return err
+	}
+}
+
+// check reports whether the stream exists, and whether it is as wanted.
+func (r resource) check(ctx context.Context, js jetstream.JetStream) (found bool, err error) {
+	s, err := js.Stream(ctx, r.want.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, compare(s.CachedInfo().Config, r.want)
+}
+
+// noSpace recognises the server's ways to say that a reservation does not fit:
+// account limit, no cluster peer, insufficient resources, insufficient storage.
+func noSpace(err error) bool {
+	var api *jetstream.APIError
+	if !errors.As(err, &api) {
+		return false
+	}
+	switch api.ErrorCode {
+	case 10002, 10005, 10023, 10047:
+		return true
+	}
+	return false
+}
+
+// sizes lists the sizes to try for the run log: only want if it is given, else
+// the default and its halves.
+func sizes(want int64) []int64 {
+	if want > 0 {
+		return []int64{want}
+	}
+	var all []int64
+	for n := int64(defaultLogBytes); n >= minLogBytes; n /= 2 {
+		all = append(all, n)
+	}
+	return all
+}

@@ -1,0 +1,101 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/myriad-sim/myriad/pkg/scenario"
+	"github.com/myriad-sim/myriad/pkg/subjects"
+)
+
+// Endpoints of the coordinator.
+const (
+	Submit  = "submit"  // Submission -> Info
+	Pause   = "pause"   // Order -> Info
+	Resume  = "resume"  // Order -> Info
+	Cancel  = "cancel"  // Order -> Info
+	Status  = "status"  // Order -> Info
+	Trouble = "trouble" // runlog.Trouble -> empty
+)
+
+// Submission asks for a new run.
+type Submission struct {
+	File      string             `json:"file"` // named in errors
+	Source    string             `json:"source"`
+	Overrides scenario.Overrides `json:"overrides"`
+	ShardSize int                `json:"shard_size,omitempty"` // 0: the coordinator's default
+}
+
+// Order names a run and why something is to happen to it.
+type Order struct {
+	Run    string `json:"run"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// Info is what a coordinator knows of a run.
+type Info struct {
+	ID       string     `json:"id"`
+	Scenario string     `json:"scenario"`
+	State    string     `json:"state"` // created, running, paused, finished, failed, cancelled
+	Reason   string     `json:"reason,omitempty"`
+	Seed     uint64     `json:"seed"`
+	Agents   int        `json:"agents"`
+	Round    int        `json:"round"`  // last opened
+	Rounds   int        `json:"rounds"` // at most
+	Answered int        `json:"answered"` // answers of the open round so far
+	Expected int        `json:"expected"` // answers a round needs
+	Hash     string     `json:"result_hash,omitempty"`
+	Created  time.Time  `json:"created"`
+	Ended    *time.Time `json:"ended,omitempty"`
+}
+
+// Over reports whether the run has ended.
+func (i Info) Over() bool { return i.State == "finished" || i.State == "failed" || i.State == "cancelled" }
+
+// Problem is an error answer. Lines holds a scenario's errors, one each.
+type Problem struct {
+	Code   string   `json:"code"` // invalid, not_found, over, not_paused, internal
+	Detail string   `json:"detail"`
+	Lines  []string `json:"lines,omitempty"`
+}
+
+// Error is the problem in words.
+func (p *Problem) Error() string { return p.Detail }
+
+// ErrNoCoordinator: nobody serves the endpoints.
+var ErrNoCoordinator = errors.New("no coordinator is running on this NATS server")
+
+// Ask sends a request to an endpoint and decodes the answer into out, which may be nil. Problems of the coordinator come
+// back as *Problem.
+func Ask(ctx context.Context, nc *nats.Conn, endpoint string, in, out any) error {
+	data, err := json.Marshal(in)
+	if err != nil {
+		return fmt.Errorf("control: encode %s: %w", endpoint, err)
+	}
+	m, err := nc.RequestWithContext(ctx, subjects.Service("coordinator", endpoint), data)
+	if errors.Is(err, nats.ErrNoResponders) {
+		return fmt.Errorf("control: %s: %w", endpoint, ErrNoCoordinator)
+	}
+	if err != nil {
+		return fmt.Errorf("control: %s: %w", endpoint, err)
+	}
+	if m.Header.Get("Nats-Service-Error") != "" {
+		p := &Problem{}
+		if err := json.Unmarshal(m.Data, p); err != nil || p.Detail == "" {
+			return fmt.Errorf("control: %s: %s", endpoint, m.Header.Get("Nats-Service-Error"))
+		}
+		return p
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(m.Data, out); err != nil {
+		return fmt.Errorf("control: decode answer of %s: %w", endpoint, err)
+	}
+	return nil
+}

@@ -1,0 +1,136 @@
+package llm
+
+import (
+	"fmt"
+	"math"
+)
+
+// EncodeResult returns the payload of r. The version is written by it, whatever r.V says. It returns ErrTooLarge if r
+// exceeds MaxCalls or MaxBytes, and ErrDamaged if its columns differ in length.
+func EncodeResult(r *Result) ([]byte, error) { return AppendResult(nil, r) }
+
+// AppendResult is EncodeResult into a buffer that the caller reuses: it returns dst with the payload appended.
+func AppendResult(dst []byte, r *Result) ([]byte, error) {
+	if err := r.check(); err != nil {
+		return dst, err
+	}
+	b := appendArray(dst, 11)
+	b = appendUint(b, Version)
+	b = appendUint(b, r.ID)
+	b = appendBool(b, r.Done)
+	b = appendArray(b, len(r.Index))
+	for _, v := range r.Index {
+		b = appendUint(b, uint64(v))
+	}
+	b = appendStrings(b, r.Text)
+	b = appendArray(b, len(r.TokensIn))
+	for _, v := range r.TokensIn {
+		b = appendUint(b, uint64(v))
+	}
+	b = appendArray(b, len(r.TokensOut))
+	for _, v := range r.TokensOut {
+		b = appendUint(b, uint64(v))
+	}
+	b = appendArray(b, len(r.Retries))
+	for _, v := range r.Retries {
+		b = appendUint(b, uint64(v))
+	}
+	b = appendStrings(b, r.Error)
+	b = appendString(b, r.Served)
+	b = appendString(b, r.Refused)
+	if n := len(b) - len(dst); n > MaxBytes {
+		return dst, fmt.Errorf("%w: a result of %d bytes, %d are allowed", ErrTooLarge, n, MaxBytes)
+	}
+	return b, nil
+}
+
+// check reports columns that do not fit together.
+func (r *Result) check() error {
+	n := len(r.Index)
+	if n > MaxCalls {
+		return fmt.Errorf("%w: %d completions in a result, %d are allowed", ErrTooLarge, n, MaxCalls)
+	}
+	if len(r.Text) != n || len(r.TokensIn) != n || len(r.TokensOut) != n || len(r.Retries) != n ||
+		(len(r.Error) != n && len(r.Error) != 0) {
+		return fmt.Errorf("%w: the columns of a result differ in length", ErrDamaged)
+	}
+	return nil
+}
+
+// DecodeResult reads a payload. The result does not alias data. Errors wrap ErrVersion, ErrDamaged or ErrTooLarge.
+func DecodeResult(data []byte) (*Result, error) {
+	if len(data) > MaxBytes {
+		return nil, fmt.Errorf("%w: a result of %d bytes, %d are allowed", ErrTooLarge, len(data), MaxBytes)
+	}
+	c := &cursor{s: string(data)}
+	r := new(Result)
+	n := c.array()
+	if n < 2 {
+		c.fail("a result has at least a version and an id")
+	}
+	for i := range n {
+		switch i {
+		case 0:
+			r.V = int(c.uint(math.MaxInt32))
+			if c.err == nil && r.V != Version {
+				return nil, fmt.Errorf("%w: %d, known is %d", ErrVersion, r.V, Version)
+			}
+		case 1:
+			r.ID = c.uint(math.MaxUint64)
+		case 2:
+			r.Done = c.bool()
+		case 3:
+			r.Index = numbers[uint32](c, MaxCalls-1)
+		case 4:
+			r.Text = c.texts()
+		case 5:
+			r.TokensIn = numbers[uint32](c, math.MaxUint32)
+		case 6:
+			r.TokensOut = numbers[uint32](c, math.MaxUint32)
+		case 7:
+			r.Retries = numbers[uint8](c, math.MaxUint8)
+		case 8:
+			r.Error = c.texts()
+		case 9:
+			r.Served = c.text()
+		case 10:
+			r.Refused = c.text()
+		default:
+			c.skip()
+		}
+		if c.err != nil {
+			return nil, c.err
+		}
+	}
+	if err := c.end(); err != nil {
+		return nil, err
+	}
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// numbers reads a column. A library that takes a column of uint8 for bytes writes it as binary; that is read too.
+func numbers[T uint8 | uint32](c *cursor, most uint64) []T {
+	if c.pos < len(c.s) && c.s[c.pos] >= 0xc4 && c.s[c.pos] <= 0xc6 {
+		raw := c.text()
+		if raw == "" {
+			return nil
+		}
+		list := make([]T, len(raw))
+		for i := range list {
+			list[i] = T(raw[i])
+		}
+		return list
+	}
+	n := c.array()
+	if n == 0 {
+		return nil
+	}
+	list := make([]T, n)
+	for i := range list {
+		list[i] = T(c.uint(most))
+	}
+	return list
+}

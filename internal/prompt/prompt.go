@@ -1,0 +1,129 @@
+package prompt
+
+import (
+	"fmt"
+
+	"github.com/myriad-sim/myriad/internal/llm"
+	"github.com/myriad-sim/myriad/internal/template"
+	"github.com/myriad-sim/myriad/pkg/scenario"
+)
+
+// Round holds the templates of a scenario with everything filled in that does not depend on the agent. It is immutable
+// and safe for concurrent use.
+type Round struct {
+	number  int
+	systems []*template.Bound // by block; nil where the block has no system prompt
+	shared  []string          // by block: the system prompt where it is the same for every agent, else ""
+	asks    []*template.Bound // by question
+}
+
+// NewRound fills in the shared parts for one round.
+func NewRound(s *scenario.Scenario, shared template.Shared) (*Round, error) {
+	r := &Round{number: shared.Round}
+	for _, b := range s.Blocks {
+		var bound *template.Bound
+		var text string
+		if b.System != nil {
+			var err error
+			if bound, err = b.System.Bind(shared); err != nil {
+				return nil, fmt.Errorf("agents.%s.system, round %d: %w", b.Name, shared.Round, err)
+			}
+			if !bound.PerAgent() {
+				out, err := bound.Append(nil, nil)
+				if err != nil {
+					return nil, fmt.Errorf("agents.%s.system, round %d: %w", b.Name, shared.Round, err)
+				}
+				text = string(out)
+			}
+		}
+		r.systems, r.shared = append(r.systems, bound), append(r.shared, text)
+	}
+	for _, q := range s.Turn {
+		bound, err := q.Ask.Bind(shared)
+		if err != nil {
+			return nil, fmt.Errorf("turn %s, round %d: %w", q.ID, shared.Round, err)
+		}
+		r.asks = append(r.asks, bound)
+	}
+	return r, nil
+}
+
+// Number is the round's number, from 1.
+func (r *Round) Number() int { return r.number }
+
+// SharedSystem is the system prompt of a block if it is the same for all its agents, else "".
+func (r *Round) SharedSystem(block int) string { return r.shared[block] }
+
+// Turn is one earlier exchange an agent remembers: the round it was in, the agent as it was then (its last and its
+// answers are those of that round), and its replies by question.
+type Turn struct {
+	Round   *Round
+	Agent   template.Agent
+	Replies []string
+}
+
+// Past is what an agent brings into a conversation.
+type Past struct {
+	Turns   []Turn        // rounds it remembers, oldest first
+	Notes   []llm.Message // what it was told outside its turns, and what it said to that
+	Earlier []string      // its replies to the earlier questions of this round
+}
+
+// Messages returns what agent a, of the given block, sends for a question: the system prompt only where it is not shared,
+// what it remembers, the earlier questions of this round with its replies to them, and the question.
+func (r *Round) Messages(s *scenario.Scenario, a template.Agent, block, question int, past Past) ([]llm.Message, error) {
+	out, err := r.history(s, a, block, past)
+	if err != nil {
+		return nil, err
+	}
+	text, err := r.ask(s, a, question)
+	return append(out, llm.Message{Role: llm.RoleUser, Content: text}), err
+}
+
+// Talk returns what agent a sends when somebody outside the round says something to it.
+func (r *Round) Talk(s *scenario.Scenario, a template.Agent, block int, past Past, said string) ([]llm.Message, error) {
+	out, err := r.history(s, a, block, past)
+	return append(out, llm.Message{Role: llm.RoleUser, Content: said}), err
+}
+
+func (r *Round) history(s *scenario.Scenario, a template.Agent, block int, past Past) ([]llm.Message, error) {
+	out := make([]llm.Message, 0, 2+2*len(past.Turns)*len(r.asks)+2*len(past.Earlier)+len(past.Notes))
+	if r.systems[block] != nil && r.shared[block] == "" {
+		text, err := r.systems[block].Append(nil, a)
+		if err != nil {
+			return nil, fmt.Errorf("agents.%s.system, round %d, agent %d: %w", s.Blocks[block].Name, r.number, a.Number(), err)
+		}
+		out = append(out, llm.Message{Role: llm.RoleSystem, Content: string(text)})
+	}
+	for _, t := range past.Turns {
+		for q, reply := range t.Replies {
+			if s.Memory.Question {
+				text, err := t.Round.ask(s, t.Agent, q)
+				if err != nil {
+					return nil, err
+				}
+				out = append(out, llm.Message{Role: llm.RoleUser, Content: text})
+			}
+			if s.Memory.Answer {
+				out = append(out, llm.Message{Role: llm.RoleAssistant, Content: reply})
+			}
+		}
+	}
+	out = append(out, past.Notes...)
+	for q, reply := range past.Earlier {
+		text, err := r.ask(s, a, q)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, llm.Message{Role: llm.RoleUser, Content: text}, llm.Message{Role: llm.RoleAssistant, Content: reply})
+	}
+	return out, nil
+}
+
+func (r *Round) ask(s *scenario.Scenario, a template.Agent, question int) (string, error) {
+	text, err := r.asks[question].Append(nil, a)
+	if err != nil {
+		return "", fmt.Errorf("turn %s, round %d, agent %d: %w", s.Turn[question].ID, r.number, a.Number(), err)
+	}
+	return string(text), nil
+}

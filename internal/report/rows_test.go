@@ -1,0 +1,198 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/myriad-sim/myriad/internal/report"
+	"github.com/myriad-sim/myriad/internal/stats"
+)
+
+func row(value report.Value, raw string, personas ...string) report.Row {
+	return report.Row{
+		Run: "r1", Replicate: 1, Round: 2, Agent: 17, Block: "players", Question: "guess", Status: stats.Answered, Value: value, Raw: raw,
+		Model: "player", ServedModel: "Qwen/Qwen2-7B", PromptSHA: 0x00ff, Attempts: 1, TokensIn: 120, TokensOut: 8, Personas: personas,
+	}
+}
+
+var hostile = []report.Row{
+	row(report.Number(33_500_000, 6), "I say 33.5"),
+	row(report.Number(-5, 2), "=HYPERLINK(\"http://x\")\r\n-0.05, \"really\""),
+	row(report.Text("stag, of course"), "{\"a\":\n\t1}\x00\x1b[2J\u2028"),
+	row(report.Value{}, " spaced "),
+}
+
+func write(t require.TestingT, w interface {
+	Write(report.Row) error
+	Close() error
+}, rows ...report.Row,
+) {
+	for _, r := range rows {
+		require.NoError(t, w.Write(r))
+	}
+	require.NoError(t, w.Close())
+}
+
+func TestCSVGolden(t *testing.T) {
+	var b bytes.Buffer
+	rows := make([]report.Row, len(hostile))
+	for i, r := range hostile {
+		r.Personas = []string{"Ph.D.", "Ada, \"the first\""}
+		rows[i] = r
+	}
+	write(t, report.NewCSV(&b, []string{"education", "name"}), rows...)
+	golden(t, "rows.csv", b.Bytes())
+	b.Reset()
+	write(t, report.NewJSONL(&b, []string{"education", "name"}), rows...)
+	golden(t, "rows.jsonl", b.Bytes())
+}
+
+func TestRowsReadBack(t *testing.T) {
+	text := rapid.StringOf(rapid.OneOf(rapid.Rune(), rapid.SampledFrom([]rune("\",\n\r\t =\\\x00\u2028<é"))))
+	rapid.Check(t, func(t *rapid.T) {
+		decimals := rapid.IntRange(0, stats.MaxDecimals).Draw(t, "decimals")
+		number := rapid.OneOf(rapid.Int64(), rapid.Int64Range(-1000, 1000)).Draw(t, "number")
+		in := row(report.Number(number, decimals), text.Draw(t, "raw"), text.Draw(t, "persona"))
+		in.Block = text.Draw(t, "block")
+
+		var c, j bytes.Buffer
+		write(t, report.NewCSV(&c, []string{"p"}), in)
+		write(t, report.NewJSONL(&j, []string{"p"}), in)
+
+		records, err := csv.NewReader(&c).ReadAll()
+		require.NoError(t, err)
+		require.Len(t, records, 2)
+		got := map[string]string{}
+		for i, name := range records[0] {
+			got[name] = records[1][i]
+		}
+		lines := strings.NewReplacer("\r\n", "\n") // the reader folds line ends inside quotes
+		require.Equal(t, lines.Replace(in.Raw), got["raw"])
+		require.Equal(t, lines.Replace(in.Block), got["block"])
+		require.Equal(t, lines.Replace(in.Personas[0]), got["persona_p"])
+		requireDecimal(t, number, decimals, got["value"])
+		require.Equal(t, "00000000000000ff", got["prompt_sha"])
+
+		require.Equal(t, 1, bytes.Count(j.Bytes(), []byte("\n")), "a row is one line")
+		var object map[string]any
+		d := json.NewDecoder(&j)
+		d.UseNumber()
+		require.NoError(t, d.Decode(&object))
+		require.Len(t, object, len(records[0]))
+		require.Equal(t, in.Raw, object["raw"])
+		require.Equal(t, in.Personas[0], object["persona_p"])
+		require.Equal(t, json.Number(got["value"]), object["value"])
+	})
+}
+
+func requireDecimal(t require.TestingT, number int64, decimals int, text string) {
+	want := new(big.Rat).SetFrac(big.NewInt(number), new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(decimals)), nil))
+	require.Equal(t, want.FloatString(decimals), text)
+}
+
+func TestJSONLKeepsColumnOrderAndValidUTF8(t *testing.T) {
+	var c, j bytes.Buffer
+	in := row(report.Text("caf\xe9"), "\xff\xfe ok")
+	write(t, report.NewCSV(&c, nil), in)
+	write(t, report.NewJSONL(&j, nil), in)
+	require.True(t, utf8.Valid(j.Bytes()))
+	at := -1
+	for name := range strings.SplitSeq(strings.TrimSuffix(strings.SplitAfter(c.String(), "\n")[0], "\n"), ",") {
+		next := strings.Index(j.String(), strconv.Quote(name)+":")
+		require.Greater(t, next, at, name)
+		at = next
+	}
+	require.Contains(t, j.String(), `"raw":"`+"\ufffd\ufffd ok\"")
+}
+
+type broken struct{ after int }
+
+var errDisk = errors.New("disk full")
+
+func (b *broken) Write(p []byte) (int, error) {
+	if b.after -= len(p); b.after < 0 {
+		return 0, errDisk
+	}
+	return len(p), nil
+}
+
+func TestRowWriterErrors(t *testing.T) {
+	for name, open := range map[string]func(io.Writer) interface {
+		Write(report.Row) error
+		Close() error
+	}{
+		"csv": func(w io.Writer) interface {
+			Write(report.Row) error
+			Close() error
+		} {
+			return report.NewCSV(w, []string{"a"})
+		},
+		"jsonl": func(w io.Writer) interface {
+			Write(report.Row) error
+			Close() error
+		} {
+			return report.NewJSONL(w, []string{"a"})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var b bytes.Buffer
+			w := open(&b)
+			require.ErrorIs(t, w.Write(row(report.Value{}, "x")), report.ErrPersonas)
+			require.NoError(t, w.Write(row(report.Value{}, "kept", "p")), "a refused row does not break the writer")
+			require.NoError(t, w.Close())
+			require.ErrorIs(t, w.Write(row(report.Value{}, "x", "p")), report.ErrClosed)
+			require.ErrorIs(t, w.Close(), report.ErrClosed)
+			require.Contains(t, b.String(), "kept")
+
+			w = open(&broken{after: 10})
+			var err error
+			for range 10_000 {
+				if err = w.Write(row(report.Value{}, "x", "p")); err != nil {
+					break
+				}
+			}
+			require.ErrorIs(t, err, errDisk)
+			require.ErrorIs(t, w.Close(), errDisk, "the first error sticks")
+		})
+	}
+}
+
+func benchmarkRows(b *testing.B, w interface{ Write(report.Row) error }) {
+	r := row(report.Number(33_512_345, 6), `{"answer": 33.5, "why": "because the others will think the same"}`, "Ph.D.", "42")
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		r.Agent = i
+		if err := w.Write(r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkCSVRow(b *testing.B) {
+	benchmarkRows(b, report.NewCSV(io.Discard, []string{"education", "age"}))
+}
+func BenchmarkJSONLRow(b *testing.B) {
+	benchmarkRows(b, report.NewJSONL(io.Discard, []string{"education", "age"}))
+}
+
+func TestRowWritersDoNotAllocate(t *testing.T) {
+	w := report.NewCSV(io.Discard, []string{"p"})
+	r := row(report.Number(1, 6), fmt.Sprintf("%q", "text"), "x")
+	require.Zero(t, testing.AllocsPerRun(5000, func() {
+		if err := w.Write(r); err != nil {
+			t.Error(err)
+		}
+	}))
+}

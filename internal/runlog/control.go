@@ -1,0 +1,119 @@
+package runlog
+
+import (
+	"time"
+
+	"github.com/myriad-sim/myriad/internal/stats"
+	"github.com/myriad-sim/myriad/pkg/scenario"
+)
+
+// Control bodies are msgpack maps: they are few, and named fields are readable on the wire (`myriad decode`).
+
+// Created is the first record of a run: all that its results are a function of, beside the answers.
+type Created struct {
+	Name      string             `msgpack:"name" json:"name"` // of the scenario
+	File      string             `msgpack:"file" json:"file"` // where the source came from, for messages
+	Source    []byte             `msgpack:"source" json:"-"`
+	Overrides scenario.Overrides `msgpack:"overrides" json:"overrides"`
+	Agents    int                `msgpack:"agents" json:"agents"`
+	ShardSize int                `msgpack:"shard_size" json:"shard_size"`
+}
+
+// Populated says which stored population the run uses.
+type Populated struct {
+	Population string `msgpack:"population" json:"population"` // content address in subjects.StorePersonas
+}
+
+// Range is a block of consecutive shards, First included, End not.
+type Range struct {
+	First int `msgpack:"first" json:"first"`
+	End   int `msgpack:"end" json:"end"`
+}
+
+// Lease gives a host the right to the shards of Ranges from this record on, under the epoch of the record's header.
+type Lease struct {
+	Host        string  `msgpack:"host" json:"host"`
+	Incarnation string  `msgpack:"incarnation" json:"incarnation"`
+	Ranges      []Range `msgpack:"ranges" json:"ranges"`
+}
+
+// Opened opens a round. The world is what agents see in it.
+type Opened struct {
+	World    map[string]float64 `msgpack:"world" json:"world"`       // after the previous round
+	Previous map[string]float64 `msgpack:"previous" json:"previous"` // one round earlier
+	Means    map[string]float64 `msgpack:"means" json:"means"`       // mean of the previous round by question, where there is one
+	Attempt  int                `msgpack:"attempt" json:"attempt"`   // 0, or how often the round was opened before
+}
+
+// Question is the outcome of one question of a round.
+type Question struct {
+	ID      string        `msgpack:"id" json:"id"`
+	Summary stats.Summary `msgpack:"summary" json:"summary"`
+	Lo      float64       `msgpack:"lo" json:"lo"` // histogram range
+	Hi      float64       `msgpack:"hi" json:"hi"`
+	Counts  []int         `msgpack:"counts" json:"counts"` // histogram; by choice or point for choice and likert
+}
+
+// Closed closes a round: the answers up to UptoSeq count, and Root is their digest.
+type Closed struct {
+	UptoSeq    uint64     `msgpack:"upto_seq" json:"upto_seq"`
+	Root       []byte     `msgpack:"root" json:"root"`
+	Chain      []byte     `msgpack:"chain" json:"chain"` // result hash up to and with this round
+	Questions  []Question `msgpack:"questions" json:"questions"`
+	Calls      uint64     `msgpack:"calls" json:"calls"`     // model calls behind the accepted answers
+	Retries    uint64     `msgpack:"retries" json:"retries"` // transport retries among them
+	TokensIn   uint64     `msgpack:"tokens_in" json:"tokens_in"`
+	TokensOut  uint64     `msgpack:"tokens_out" json:"tokens_out"`
+	Asked      uint64     `msgpack:"asked" json:"asked"`           // questions asked of agents, repeats included
+	Accepted   uint64     `msgpack:"accepted" json:"accepted"`     // answers accepted
+	Duplicates uint64     `msgpack:"duplicates" json:"duplicates"` // answers dropped
+}
+
+// Winners of a round for one question.
+type Winners struct {
+	Target  float64 `msgpack:"target" json:"target"`
+	Nearest int     `msgpack:"nearest" json:"nearest"` // how many answers tie for nearest
+	Agents  []int   `msgpack:"agents" json:"agents"`   // the first of them, at most 10
+	Within  int     `msgpack:"within" json:"within"`
+}
+
+// EnvState is the state of the world after a round: the checkpoint a fold may start from.
+type EnvState struct {
+	World   map[string]float64 `msgpack:"world" json:"world"`
+	Winners map[string]Winners `msgpack:"winners" json:"winners"` // by question; empty where the scenario asks for none
+}
+
+// Reason is the body of paused, resumed, cancelled, finished and failed.
+type Reason struct {
+	Reason string `msgpack:"reason" json:"reason"`
+	Hash   []byte `msgpack:"hash,omitempty" json:"hash,omitempty"` // finished: the result hash
+}
+
+// RoundResult is all that control records say of a closed round.
+type RoundResult struct {
+	Round    int
+	Attempt  int
+	OpenedAt time.Time
+	ClosedAt time.Time
+	Closed   Closed
+	Env      *EnvState // nil until the environment has folded the round
+}
+
+// DecodeLease decodes a whole lease record.
+func DecodeLease(data []byte) (Lease, Header, error) {
+	var l Lease
+	h, body, err := Decode(data)
+	if err == nil {
+		err = decodeBody(body, &l)
+	}
+	return l, h, err
+}
+
+// Trouble is a service's message to the coordinator that a run cannot go on. It is a request in JSON, not a record: the
+// coordinator answers it with a paused or, if Fatal, a failed record.
+type Trouble struct {
+	Run    string `json:"run"`
+	From   string `json:"from"` // name of the service or host
+	Reason string `json:"reason"`
+	Fatal  bool   `json:"fatal"` // the same would happen again
+}

@@ -1,0 +1,113 @@
+package runlog
+
+import (
+	"time"
+
+	"github.com/myriad-sim/myriad/pkg/scenario"
+)
+
+// Phase is where a run stands between rounds.
+type Phase uint8
+
+// Phases, in order of a round.
+const (
+	PhaseNone      Phase = iota // no created record yet
+	PhaseCreated                // waits for its population
+	PhaseReady                  // waits for the next round to open, or for the end
+	PhaseOpen                   // a round is open: agents answer
+	PhaseClosed                 // the round is closed: the environment folds
+	PhaseFinished               // over, by itself
+	PhaseCancelled              // over, by request
+	PhaseFailed                 // over, by an error
+)
+
+// Over reports whether nothing more will happen in the run.
+func (p Phase) Over() bool { return p >= PhaseFinished }
+
+// Grant is the ownership of one shard.
+type Grant struct {
+	Host        string
+	Incarnation string
+	Epoch       uint64
+}
+
+// Fault is something that went wrong in a run and that it went on after.
+type Fault struct {
+	At   time.Time
+	What string
+}
+
+// State is what control records say of a run. Its maps and slices belong to the fold and are not to be changed.
+type State struct {
+	Run        string
+	Phase      Phase
+	Paused     bool
+	PausedIn   Opening // the opening of a round in which the run was last paused
+	Reason     string // of the last pause, cancellation, failure or end
+	Created    Created
+	CreatedAt  time.Time
+	EndedAt    time.Time
+	Population string // content address; "" until populated
+	Scenario   *scenario.Scenario
+
+	Seq      uint64  // of the last record applied
+	CtlSeq   uint64  // of the last control record: what the next one must expect
+	Epoch    uint64  // of the last lease
+	Grants   []Grant // by shard; Epoch 0: never leased
+	Round    int     // last opened; 0 before the first
+	Opened   Opened  // of the last opened round
+	OpenedAt time.Time
+	ClosedAt time.Time
+	Chain    []byte // result hash up to the last closed round
+	World    map[string]float64
+	Previous map[string]float64 // the world one round before World
+	Rounds   []RoundResult      // closed rounds, in order
+	Hash     []byte             // result hash of a finished run
+
+	Expected   uint64 // answers that closed rounds must have
+	Accepted   uint64 // answers they have
+	Asked      uint64
+	Duplicates uint64
+	Takeovers  int // shards that changed their host after a round had been opened
+	Faults     []Fault
+}
+
+// Opening names one opening of a round.
+type Opening struct{ Round, Attempt int }
+
+// Opening is the present one.
+func (s *State) Opening() Opening { return Opening{s.Round, s.Opened.Attempt} }
+
+// Status is the word users see: created, running, paused, finished, failed or cancelled.
+func (s *State) Status() string {
+	switch {
+	case s.Phase == PhaseFinished:
+		return "finished"
+	case s.Phase == PhaseCancelled:
+		return "cancelled"
+	case s.Phase == PhaseFailed:
+		return "failed"
+	case s.Paused:
+		return "paused"
+	case s.Round == 0:
+		return "created"
+	}
+	return "running"
+}
+
+// Shards is the number of shards of the run.
+func (s *State) Shards() int {
+	if s.Created.ShardSize == 0 {
+		return 0
+	}
+	return (s.Created.Agents + s.Created.ShardSize - 1) / s.Created.ShardSize
+}
+
+// ShardAgents returns the agents of a shard: first included, end not.
+func (s *State) ShardAgents(shard int) (first, end int) {
+	first = shard * s.Created.ShardSize
+	return first, min(first+s.Created.ShardSize, s.Created.Agents)
+}
+
+// LastRound reports whether the scenario plays no round after the present one.
+func (s *State) LastRound() bool { return s.Round >= s.Scenario.Rounds }

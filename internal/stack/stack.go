@@ -1,0 +1,188 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/myriad-sim/myriad/internal/bus"
+	"github.com/myriad-sim/myriad/internal/lifecycle"
+	"github.com/myriad-sim/myriad/services/agenthost"
+	"github.com/myriad-sim/myriad/services/bgen"
+	"github.com/myriad-sim/myriad/services/coordinator"
+	"github.com/myriad-sim/myriad/services/environment"
+	"github.com/myriad-sim/myriad/services/llmproxy"
+)
+
+// Names of the services, each after those it depends on, which is the order they start in.
+var Names = []string{"bgen", "llmproxy", "environment", "agenthost", "coordinator"}
+
+// ErrUnknownService: a service was named that there is none of.
+var ErrUnknownService = errors.New("stack: unknown service")
+
+// Settings are the configurations of the services.
+type Settings struct {
+	AgentHost   agenthost.Config   `envPrefix:"MYRIAD_AGENTHOST_"`
+	Environment environment.Config `envPrefix:"MYRIAD_ENVIRONMENT_"`
+	Coordinator coordinator.Config `envPrefix:"MYRIAD_COORDINATOR_"`
+	Bgen        bgen.Config        `envPrefix:"MYRIAD_BGEN_"`
+	LLMProxy    llmproxy.Config    `envPrefix:"MYRIAD_LLMPROXY_"`
+}
+
+// FromEnv reads the settings from environment variables.
+func FromEnv() (Settings, error) {
+	s, err := env.ParseAs[Settings]()
+	if err != nil {
+		return s, fmt.Errorf("stack: settings: %w", err)
+	}
+	return s, nil
+}
+
+// Config says what a stack consists of.
+type Config struct {
+	Services []string // names; nil means all
+	Settings Settings
+
+	// Embedded server: DataDir is set. Listen "" serves this process only.
+	DataDir string
+	Listen  string
+	// Server elsewhere: DataDir is "".
+	Connect bus.ConnectConfig
+}
+
+// Stack is a set of running services.
+type Stack struct {
+	log    *slog.Logger
+	cfg    Config
+	server *bus.Server // nil with a server elsewhere
+	conn   *nats.Conn
+	group  *lifecycle.Group
+	failed chan error
+}
+
+// stopGrace bounds the stop of each service.
+const stopGrace = 10 * time.Second
+
+// Start connects, creates streams and buckets, and starts the services in order. After an error nothing is left running.
+func Start(ctx context.Context, cfg Config, log *slog.Logger) (*Stack, error) {
+	s := &Stack{log: log, cfg: cfg, group: lifecycle.NewGroup(log, stopGrace)}
+	if err := s.start(ctx); err != nil {
+		return nil, errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
+	}
+	return s, nil
+}
+
+func (s *Stack) start(ctx context.Context) error {
+	var err error
+	if s.cfg.DataDir != "" {
+		if s.server, err = bus.StartServer(ctx, bus.ServerConfig{DataDir: s.cfg.DataDir, Listen: s.cfg.Listen, Log: s.log}); err != nil {
+			return err
+		}
+		if s.conn, err = s.server.Connect("myriad"); err != nil {
+			return err
+		}
+	} else if s.conn, err = bus.Connect(ctx, s.cfg.Connect, s.log); err != nil {
+		return err
+	}
+	js, err := jetstream.New(s.conn)
+	if err != nil {
+		return fmt.Errorf("stack: jetstream: %w", err)
+	}
+	if err := bus.Provision(ctx, js, bus.Options{}); err != nil {
+		return err
+	}
+	want := s.cfg.Services
+	if want == nil {
+		want = Names
+	}
+	for _, name := range want {
+		if !slices.Contains(Names, name) {
+			return fmt.Errorf("%w: %q; there are %s", ErrUnknownService, name, strings.Join(Names, ", "))
+		}
+	}
+	for _, name := range Names {
+		if !slices.Contains(want, name) {
+			continue
+		}
+		svc, err := s.build(name)
+		if err != nil {
+			return err
+		}
+		s.group.Add(name, svc)
+	}
+	if err := s.group.Start(ctx); err != nil {
+		return err
+	}
+	return s.leaveAddress()
+}
+
+func (s *Stack) build(name string) (lifecycle.Service, error) {
+	set := s.cfg.Settings
+	switch name {
+	case "agenthost":
+		return agenthost.New(s.conn, s.log, set.AgentHost)
+	case "environment":
+		return environment.New(s.conn, s.log, set.Environment)
+	case "coordinator":
+		return coordinator.New(s.conn, s.log, set.Coordinator)
+	case "bgen":
+		return bgen.New(s.conn, s.log, set.Bgen)
+	case "llmproxy":
+		set.LLMProxy.Registerer = prometheus.DefaultRegisterer
+		return llmproxy.New(s.conn, s.log, set.LLMProxy)
+	}
+	return nil, fmt.Errorf("%w: %q", ErrUnknownService, name)
+}
+
+// Conn is the connection of the services; it closes with the stack.
+func (s *Stack) Conn() *nats.Conn { return s.conn }
+
+// URL is where the embedded server listens; "" without a listener.
+func (s *Stack) URL() string {
+	if s.server == nil {
+		return ""
+	}
+	return s.server.URL()
+}
+
+// Wait returns when ctx is done, or with the error of the first service that fails.
+func (s *Stack) Wait(ctx context.Context) error { return s.group.Wait(ctx) }
+
+// Stop stops the services in reverse order, then the connection and the embedded server, and waits for all of it.
+func (s *Stack) Stop(ctx context.Context) error {
+	err := s.group.Stop(ctx)
+	if s.conn != nil {
+		s.conn.Close()
+	}
+	if s.server != nil {
+		if s.server.URL() != "" {
+			err = errors.Join(err, os.Remove(AddressFile(s.cfg.DataDir)))
+		}
+		s.server.Stop()
+	}
+	return err
+}
+
+// AddressFile is where a stack that listens leaves its NATS address, so that commands on the same data directory find it.
+func AddressFile(dataDir string) string { return filepath.Join(dataDir, "nats.url") }
+
+func (s *Stack) leaveAddress() error {
+	if s.URL() == "" {
+		return nil
+	}
+	if err := os.WriteFile(AddressFile(s.cfg.DataDir), []byte(s.URL()+"\n"), 0o600); err != nil {
+		return fmt.Errorf("stack: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,165 @@
+package subjects
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Verbs of an agent's request subjects.
+const (
+	// VerbReply gives the agent a message and asks for its answer.
+	VerbReply = "reply"
+	// VerbObserve tells the agent something without asking.
+	VerbObserve = "observe"
+	// VerbState reads the agent's state; it leaves no trace.
+	VerbState = "state"
+	// VerbInterview asks the agent outside the run; it leaves no trace.
+	VerbInterview = "interview"
+)
+
+const runPrefix = "myriad.run."
+
+// Agent is the request subject of one agent of a shard. Verb is one of the Verb constants.
+func Agent(run string, shard, agent int, verb string) string {
+	return ofRun(run) + "agent." + strconv.Itoa(shard) + "." + strconv.Itoa(agent) + "." + verb
+}
+
+// AgentShard matches the requests to all agents of a shard: the one subscription its owner has.
+func AgentShard(run string, shard int) string {
+	return ofRun(run) + "agent." + strconv.Itoa(shard) + ".*.*"
+}
+
+// ParseAgent reads a subject that Agent built.
+func ParseAgent(subject string) (run string, shard, agent int, verb string, err error) {
+	const want = "the subject of an agent"
+	run, rest, err := cutRun(subject, want)
+	if err != nil {
+		return "", 0, 0, "", err
+	}
+	t := strings.Split(rest, ".")
+	if len(t) != 4 || t[0] != "agent" {
+		return "", 0, 0, "", malformed(subject, want)
+	}
+	switch t[3] {
+	case VerbReply, VerbObserve, VerbState, VerbInterview:
+	default:
+		return "", 0, 0, "", malformed(subject, want)
+	}
+	if shard, err = number(t[1]); err != nil {
+		return "", 0, 0, "", err
+	}
+	if agent, err = number(t[2]); err != nil {
+		return "", 0, 0, "", err
+	}
+	return run, shard, agent, t[3], nil
+}
+
+// Task is the request subject of a placeholder's value. Incarnation names one life of the host that produces it.
+func Task(run, incarnation, id string) string {
+	return ofRun(run) + "task." + Encode(incarnation) + "." + Encode(id)
+}
+
+// TaskAll matches the placeholders of a run that one life of a host produces.
+func TaskAll(run, incarnation string) string {
+	return ofRun(run) + "task." + Encode(incarnation) + ".*"
+}
+
+// ParseTask reads a subject that Task built.
+func ParseTask(subject string) (run, incarnation, id string, err error) {
+	const want = "the subject of a placeholder"
+	run, rest, err := cutRun(subject, want)
+	if err != nil {
+		return "", "", "", err
+	}
+	t := strings.Split(rest, ".")
+	if len(t) != 3 || t[0] != "task" {
+		return "", "", "", malformed(subject, want)
+	}
+	if err = decodeAll(t[1:], &incarnation, &id); err != nil {
+		return "", "", "", err
+	}
+	return run, incarnation, id, nil
+}
+
+// EnvCall is the request subject of an environment's function.
+func EnvCall(run, env, function string) string {
+	return ofRun(run) + "env." + Encode(env) + ".call." + Encode(function)
+}
+
+// EnvCallAll matches the calls of all functions of all environments of a run.
+func EnvCallAll(run string) string { return ofRun(run) + "env.*.call.*" }
+
+// ParseEnvCall reads a subject that EnvCall built.
+func ParseEnvCall(subject string) (run, env, function string, err error) {
+	return parseCall(subject, "env", "the subject of an environment's function")
+}
+
+// HubCall is the request subject of a hub's verb.
+func HubCall(run, hub, verb string) string {
+	return ofRun(run) + "hub." + Encode(hub) + ".call." + Encode(verb)
+}
+
+// HubCallAll matches the calls of all verbs of all hubs of a run.
+func HubCallAll(run string) string { return ofRun(run) + "hub.*.call.*" }
+
+// ParseHubCall reads a subject that HubCall built.
+func ParseHubCall(subject string) (run, hub, verb string, err error) {
+	return parseCall(subject, "hub", "the subject of a hub's verb")
+}
+
+// HubSaid is the subject on which what was said in a hub is kept, in one order for all. It is not a request subject.
+func HubSaid(run, hub string) string { return ofRun(run) + "hub." + Encode(hub) + ".said" }
+
+// ParseHubSaid reads a subject that HubSaid built.
+func ParseHubSaid(subject string) (run, hub string, err error) {
+	const want = "the subject of what was said in a hub"
+	run, rest, err := cutRun(subject, want)
+	if err != nil {
+		return "", "", err
+	}
+	t := strings.Split(rest, ".")
+	if len(t) != 3 || t[0] != "hub" || t[2] != "said" {
+		return "", "", malformed(subject, want)
+	}
+	if err = decodeAll(t[1:], &hub); err != nil {
+		return "", "", err
+	}
+	return run, hub, nil
+}
+
+// parseCall reads "myriad.run.<run>.<what>.<name>.call.<function>".
+func parseCall(subject, what, want string) (run, name, function string, err error) {
+	run, rest, err := cutRun(subject, want)
+	if err != nil {
+		return "", "", "", err
+	}
+	t := strings.Split(rest, ".")
+	if len(t) != 4 || t[0] != what || t[2] != "call" {
+		return "", "", "", malformed(subject, want)
+	}
+	if name, err = Decode(t[1]); err != nil {
+		return "", "", "", err
+	}
+	if function, err = Decode(t[3]); err != nil {
+		return "", "", "", err
+	}
+	return run, name, function, nil
+}
+
+func ofRun(run string) string { return runPrefix + Encode(run) + "." }
+
+// cutRun takes "myriad.run.<run>." off a subject.
+func cutRun(subject, want string) (run, rest string, err error) {
+	rest, ok := strings.CutPrefix(subject, runPrefix)
+	if !ok {
+		return "", "", malformed(subject, want)
+	}
+	token, rest, ok := strings.Cut(rest, ".")
+	if !ok {
+		return "", "", malformed(subject, want)
+	}
+	if run, err = Decode(token); err != nil {
+		return "", "", err
+	}
+	return run, rest, nil
+}

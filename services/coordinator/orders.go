@@ -1,0 +1,222 @@
+package coordinator
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+
+	"github.com/myriad-sim/myriad/internal/control"
+	"github.com/myriad-sim/myriad/internal/runlog"
+	"github.com/myriad-sim/myriad/pkg/scenario"
+	"github.com/myriad-sim/myriad/pkg/subjects"
+)
+
+// submit records a new run. The scenario is validated first; nothing is written for one that does not load.
+func (s *Service) submit(ctx context.Context, in control.Submission) (control.Info, error) {
+	sc, err := scenario.Load(in.File, []byte(in.Source), in.Overrides)
+	if err != nil {
+		return control.Info{}, err
+	}
+	size := in.ShardSize
+	if size == 0 {
+		size = s.cfg.ShardSize
+	}
+	if size < 1 || size > 65536 {
+		return control.Info{}, &control.Problem{Code: "invalid", Detail: fmt.Sprintf("shard_size %d, want 1..65536", size)}
+	}
+	created := runlog.Created{
+		Name: sc.Name, File: in.File, Source: []byte(in.Source), Overrides: in.Overrides, Agents: sc.Population.Size, ShardSize: size,
+	}
+	id := newID(sc.Name)
+	h := runlog.Header{Kind: subjects.KindCreated, Run: id, Writer: s.cfg.ID}
+	if _, err := runlog.AppendControl(ctx, s.js, h, created, 0); err != nil {
+		return control.Info{}, err
+	}
+	s.log.Info("run created", "run", id, "scenario", sc.Name, "agents", sc.Population.Size)
+	return control.Info{
+		ID: id, Scenario: sc.Name, State: "created", Seed: sc.Seed, Agents: sc.Population.Size, Rounds: sc.Rounds,
+		Expected: sc.Population.Size * len(sc.Turn), Created: time.Now().UTC(),
+	}, nil
+}
+
+// newID makes a run id that people can read and that needs no escaping anywhere.
+func newID(name string) string {
+	var slug strings.Builder
+	for _, c := range strings.ToLower(name) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
+			slug.WriteRune(c)
+		case slug.Len() > 0 && !strings.HasSuffix(slug.String(), "-"):
+			slug.WriteByte('-')
+		}
+		if slug.Len() >= 40 {
+			break
+		}
+	}
+	var random [5]byte
+	_, _ = rand.Read(random[:]) // never fails
+	tail := strings.ToLower(base32.StdEncoding.EncodeToString(random[:]))
+	if base := strings.Trim(slug.String(), "-"); base != "" {
+		return base + "-" + tail
+	}
+	return "run-" + tail
+}
+
+// change appends a control record to a run that is not over, deciding again when another record gets in between.
+func (s *Service) change(ctx context.Context, o control.Order, kind string, allowed func(*runlog.State) error) (control.Info, error) {
+	for {
+		st, err := s.read(ctx, o.Run)
+		if err != nil {
+			return control.Info{}, err
+		}
+		if st.Phase.Over() {
+			return control.Info{}, fmt.Errorf("%w: %s is %s", ErrOver, o.Run, st.Status())
+		}
+		if err := allowed(st); err != nil {
+			return info(st), err
+		}
+		h := runlog.Header{Kind: kind, Run: o.Run, Round: st.Round, Writer: s.cfg.ID}
+		_, err = runlog.AppendControl(ctx, s.js, h, runlog.Reason{Reason: o.Reason}, st.CtlSeq)
+		if errors.Is(err, runlog.ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return control.Info{}, err
+		}
+		if st, err = s.read(ctx, o.Run); err != nil {
+			return control.Info{}, err
+		}
+		s.project(ctx, st)
+		return info(st), nil
+	}
+}
+
+// errAlready ends a change that is not needed any more.
+var errAlready = errors.New("already so")
+
+func (s *Service) pause(ctx context.Context, o control.Order) (control.Info, error) {
+	i, err := s.change(ctx, o, subjects.KindPaused, func(st *runlog.State) error {
+		if st.Paused {
+			return errAlready
+		}
+		return nil
+	})
+	if errors.Is(err, errAlready) {
+		err = nil
+	}
+	return i, err
+}
+
+// resume sets a paused run going. A run that was held back at start is not paused in the log; it is simply let go.
+func (s *Service) resume(ctx context.Context, o control.Order) (control.Info, error) {
+	s.mu.Lock()
+	d := s.drivers[o.Run]
+	s.mu.Unlock()
+	released := false
+	if d != nil {
+		d.mu.Lock()
+		released, d.held = d.held, false
+		d.mu.Unlock()
+		d.wake()
+	}
+	return s.change(ctx, o, subjects.KindResumed, func(st *runlog.State) error {
+		if !st.Paused && !released {
+			return fmt.Errorf("%w: %s is %s", ErrNotPaused, o.Run, st.Status())
+		}
+		return nil
+	})
+}
+
+func (s *Service) cancelRun(ctx context.Context, o control.Order) (control.Info, error) {
+	return s.change(ctx, o, subjects.KindCancelled, func(*runlog.State) error { return nil })
+}
+
+// hearTrouble stops a run that a host or an environment cannot go on with.
+func (s *Service) hearTrouble(ctx context.Context, t runlog.Trouble) error {
+	s.log.Warn("trouble reported", "run", t.Run, "from", t.From, "reason", t.Reason, "fatal", t.Fatal)
+	o := control.Order{Run: t.Run, Reason: t.Reason}
+	var err error
+	if t.Fatal {
+		_, err = s.change(ctx, o, subjects.KindFailed, func(*runlog.State) error { return nil })
+	} else {
+		_, err = s.pause(ctx, o)
+	}
+	if errors.Is(err, ErrOver) {
+		return nil
+	}
+	return err
+}
+
+// status is the state of a run, with the progress of its open round where this coordinator drives it.
+func (s *Service) status(ctx context.Context, run string) (control.Info, error) {
+	s.mu.Lock()
+	d := s.drivers[run]
+	s.mu.Unlock()
+	if d != nil {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.live && d.fold.Phase != runlog.PhaseNone {
+			i := info(&d.fold.State)
+			if d.fold.Phase == runlog.PhaseOpen {
+				i.Answered = i.Expected - d.fold.Left()
+			}
+			return i, nil
+		}
+	}
+	st, err := s.read(ctx, run)
+	if err != nil {
+		return control.Info{}, err
+	}
+	return info(st), nil
+}
+
+func (s *Service) read(ctx context.Context, run string) (*runlog.State, error) {
+	st, err := runlog.ReadControl(ctx, s.js, run)
+	if errors.Is(err, runlog.ErrNoRun) {
+		return nil, fmt.Errorf("%w: %q", ErrNoRun, run)
+	}
+	return st, err
+}
+
+func info(s *runlog.State) control.Info {
+	i := control.Info{
+		ID: s.Run, Scenario: s.Created.Name, State: s.Status(), Reason: s.Reason, Seed: s.Scenario.Seed, Agents: s.Created.Agents,
+		Round: s.Round, Rounds: s.Scenario.Rounds, Expected: s.Created.Agents * len(s.Scenario.Turn), Created: s.CreatedAt.UTC(),
+	}
+	if s.Phase != runlog.PhaseOpen && s.Round > 0 {
+		i.Answered = i.Expected
+	}
+	if s.Phase.Over() {
+		ended := s.EndedAt.UTC()
+		i.Ended = &ended
+	}
+	if s.Phase == runlog.PhaseFinished {
+		i.Hash = hex.EncodeToString(s.Hash)
+	}
+	return i
+}
+
+// project puts what is in the log into the bucket of runs, where lists are read from.
+func (s *Service) project(ctx context.Context, st *runlog.State) {
+	if st.Phase == runlog.PhaseNone {
+		return
+	}
+	data, err := json.Marshal(info(st))
+	if err == nil {
+		_, err = s.runs.Put(ctx, subjects.Encode(st.Run), data)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.log.Warn("run not projected", "run", st.Run, "error", err)
+	}
+}
+
+// list returns the runs in the bucket, newest first.
+func (s *Service) list(ctx context.Context) ([]control.Info, error) { return control.List(ctx, s.runs) }
+

@@ -1,0 +1,56 @@
+package llmproxy
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// EnvPrefix starts the name of every variable of Config.
+const EnvPrefix = "MYRIAD_LLMPROXY_"
+
+// Config is read from the environment. Keys of model servers are not in it: they are read from the variables that
+// models name, and only for the hosts that KeyHosts binds them to.
+type Config struct {
+	MaxCalls        int           `env:"MAX_CALLS" envDefault:"2097152" desc:"calls accepted and not finished at most; more are refused as busy"`
+	Concurrency     int           `env:"CONCURRENCY" envDefault:"64" desc:"calls in flight per endpoint, for models that do not say"`
+	Timeout         time.Duration `env:"TIMEOUT" envDefault:"2m" desc:"time for one attempt of a call, for models that do not say"`
+	MaxAttempts     int           `env:"MAX_ATTEMPTS" envDefault:"8" desc:"attempts of a call at most; those that only test whether a server is back do not count"`
+	RetryFor        time.Duration `env:"RETRY_FOR" envDefault:"10m" desc:"how long a call is tried again, and how long calls wait for servers that are down"`
+	Backoff         time.Duration `env:"BACKOFF" envDefault:"500ms" desc:"wait before the second attempt; it doubles with each attempt and is varied by half"`
+	BackoffMax      time.Duration `env:"BACKOFF_MAX" envDefault:"1m" desc:"longest wait between attempts that is our own choice"`
+	RetryAfterMax   time.Duration `env:"RETRY_AFTER_MAX" envDefault:"2m" desc:"longest wait that a server's Retry-After can ask for"`
+	BreakerFailures int           `env:"BREAKER_FAILURES" envDefault:"5" desc:"failures in a row after which an endpoint counts as down and its calls wait"`
+	BreakerWait     time.Duration `env:"BREAKER_WAIT" envDefault:"5s" desc:"pause between tests whether an endpoint that is down is back"`
+	KeyHosts        []string      `env:"KEY_HOSTS" envDefault:"api.openai.com=OPENAI_API_KEY" desc:"host=VARIABLE, comma separated: the only hosts that get the key in VARIABLE; loopback hosts also get OPENAI_API_KEY"`
+	AllowHosts      []string      `env:"ALLOW_HOSTS" envDefault:"" desc:"hosts that models may name as endpoints, comma separated; empty: any"`
+
+	// Registerer gets the metrics while the service runs; nil: they are not published.
+	Registerer prometheus.Registerer `env:"-"`
+}
+
+// LoadConfig reads the configuration from the environment; unset variables have their defaults.
+func LoadConfig() (Config, error) {
+	cfg, err := env.ParseAsWithOptions[Config](env.Options{Prefix: EnvPrefix})
+	if err != nil {
+		return Config{}, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return cfg, cfg.check()
+}
+
+func (c Config) check() error {
+	for name, n := range map[string]int64{
+		"MAX_CALLS": int64(c.MaxCalls), "CONCURRENCY": int64(c.Concurrency), "TIMEOUT": int64(c.Timeout),
+		"MAX_ATTEMPTS": int64(c.MaxAttempts), "RETRY_FOR": int64(c.RetryFor), "BACKOFF": int64(c.Backoff),
+		"BACKOFF_MAX": int64(c.BackoffMax), "RETRY_AFTER_MAX": int64(c.RetryAfterMax),
+		"BREAKER_FAILURES": int64(c.BreakerFailures), "BREAKER_WAIT": int64(c.BreakerWait),
+	} {
+		if n <= 0 {
+			return fmt.Errorf("%w: %s%s must be more than zero", ErrConfig, EnvPrefix, name)
+		}
+	}
+	_, err := newKeyring(c.KeyHosts)
+	return err
+}

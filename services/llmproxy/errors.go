@@ -1,0 +1,17 @@
+package llmproxy
+
+import "errors"
+
+var (
+	// ErrConfig: a setting has a value that cannot work; the text names its variable.
+	ErrConfig = errors.New("llmproxy: bad configuration")
+	// ErrStarted: Start was called twice.
+	ErrStarted = errors.New("llmproxy: already started")
+)
+
+// What a request can be refused for, besides the errors of internal/llm. Requesters read the text.
+var (
+	errModel    = errors.New("bad model")
+	errProvider = errors.New("unknown provider")
+	errFacts    = errors.New("bad facts")
+)

@@ -1,0 +1,175 @@
+package llmproxy
+
+import (
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/myriad-sim/myriad/internal/llm"
+)
+
+// exchange is an accepted request until its last result is sent.
+type exchange struct {
+	svc     *Service
+	req     *llm.Request
+	reply   string
+	series  *series
+	started time.Time
+
+	mu   sync.Mutex // also orders what is published to reply: nothing follows Done
+	left int        // calls without a published result
+	over bool
+
+	// What providers deliver waits under its own lock, so that they never wait for the bus.
+	in        sync.Mutex
+	waiting   []completion
+	scheduled bool // a flush is in the queue
+}
+
+// completion is the end of one call.
+type completion struct {
+	index     int
+	text      string
+	err       string // not "": the call failed for good and text is empty
+	tokensIn  uint32
+	tokensOut uint32
+	retries   int
+	served    string
+}
+
+// complete takes the result of one call, each call once. Results that come close together share a message: the flush
+// waits its turn in the queue, and takes all there is by then.
+func (x *exchange) complete(c completion) {
+	x.in.Lock()
+	defer x.in.Unlock()
+	x.waiting = append(x.waiting, c)
+	if !x.scheduled {
+		x.scheduled = true
+		x.svc.queue.push(x.flush)
+	}
+}
+
+func (x *exchange) flush() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.in.Lock()
+	list := x.waiting
+	x.waiting, x.scheduled = nil, false
+	x.in.Unlock()
+	most := x.svc.mostText()
+	b := newBatch(x)
+	for _, c := range list {
+		if len(c.text) > most {
+			c.err = fmt.Sprintf("the completion has %d bytes, a message carries %d", len(c.text), most)
+			c.text = ""
+		}
+		if !b.fits(len(c.text)+len(c.err)) || b.res.Served != "" && c.served != "" && b.res.Served != c.served {
+			b.publish()
+		}
+		b.add(c)
+	}
+	b.publish()
+}
+
+// batch gathers completions of an exchange into results that stay under the limits of a chunk. The exchange's lock is
+// held while it lives.
+type batch struct {
+	x     *exchange
+	res   llm.Result
+	bytes int
+}
+
+func newBatch(x *exchange) *batch { return &batch{x: x, res: llm.Result{ID: x.req.ID}} }
+
+func (b *batch) fits(bytes int) bool {
+	return len(b.res.Index) == 0 || len(b.res.Index) < llm.ChunkCalls && b.bytes+bytes <= llm.ChunkBytes
+}
+
+func (b *batch) add(c completion) {
+	r := &b.res
+	if c.err != "" && r.Error == nil {
+		r.Error = make([]string, len(r.Index), len(r.Index)+1)
+	}
+	if r.Error != nil {
+		r.Error = append(r.Error, c.err)
+	}
+	r.Index = append(r.Index, uint32(c.index))
+	r.Text = append(r.Text, c.text)
+	r.TokensIn = append(r.TokensIn, c.tokensIn)
+	r.TokensOut = append(r.TokensOut, c.tokensOut)
+	r.Retries = append(r.Retries, uint8(min(c.retries, math.MaxUint8)))
+	if c.served != "" {
+		r.Served = c.served
+	}
+	b.bytes += len(c.text) + len(c.err) + 16
+}
+
+// publish sends what was gathered and starts anew.
+func (b *batch) publish() {
+	if len(b.res.Index) > 0 {
+		b.x.publish(&b.res)
+	}
+	b.res, b.bytes = llm.Result{ID: b.x.req.ID}, 0
+}
+
+// publish sends a result of len(r.Index) calls, marked Done if it is the last, and counts it. x.mu is held.
+func (x *exchange) publish(r *llm.Result) {
+	n := len(r.Index)
+	if x.over {
+		return
+	}
+	x.left -= n
+	r.Done = x.left == 0
+	x.svc.send(x.reply, r)
+	x.count(r)
+	x.svc.accepted.Add(-int64(n))
+	if r.Done {
+		x.over = true
+		x.series.latency.Observe(time.Since(x.started).Seconds())
+		x.svc.forget(x)
+	}
+}
+
+func (x *exchange) count(r *llm.Result) {
+	n, failed := len(r.Index), 0
+	for _, e := range r.Error {
+		if e != "" {
+			failed++
+		}
+	}
+	var in, out uint64
+	for i := range n {
+		in += uint64(r.TokensIn[i])
+		out += uint64(r.TokensOut[i])
+	}
+	s := x.series
+	s.answered.Add(float64(n - failed))
+	s.failed.Add(float64(failed))
+	s.tokensIn.Add(float64(in))
+	s.tokensOut.Add(float64(out))
+	s.inFlight.Sub(float64(n))
+}
+
+// keepAlive tells the requester that its calls are still worked on.
+func (x *exchange) keepAlive() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !x.over {
+		x.svc.send(x.reply, &llm.Result{ID: x.req.ID})
+	}
+}
+
+// abandon publishes the results there are and gives up the rest; the requester is told to ask again.
+func (x *exchange) abandon() {
+	x.flush()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.over {
+		return
+	}
+	x.over = true
+	x.series.inFlight.Sub(float64(x.left))
+	x.svc.accepted.Add(-int64(x.left))
+	x.svc.send(x.reply, &llm.Result{ID: x.req.ID, Done: true, Refused: llm.RefusedBusy})
+}
