@@ -133,4 +133,3 @@ func plain(v any) any {
 	}
 	return v
 }
-

@@ -13,9 +13,9 @@ import (
 )
 
 type previewCmd struct {
-	File  string `arg:"" help:"Scenario file (YAML)." placeholder:"FILE"`
-	Agent int    `help:"Number of the agent, from 0." default:"0" placeholder:"N"`
-	Round int    `help:"Round, from 1." default:"1" placeholder:"N"`
+	File  string             `arg:"" help:"Scenario file (YAML)." placeholder:"FILE"`
+	Agent int                `help:"Number of the agent, from 0." default:"0" placeholder:"N"`
+	Round int                `help:"Round, from 1." default:"1" placeholder:"N"`
 	World map[string]float64 `help:"Value of a world key after the round before, e.g. --world target=33.5; 0 where not given." placeholder:"KEY=NUMBER" mapsep:"none"`
 	overrideFlags
 }

@@ -42,7 +42,8 @@ type runCmd struct {
 	File string `arg:"" help:"Scenario file (YAML)." placeholder:"FILE"`
 	overrideFlags
 	outputFlags
-	ShardSize int `help:"Agents a shard; results do not depend on it." default:"1024" placeholder:"N"`
+	Profile   string `help:"Write a CPU profile of the whole command, for go tool pprof." placeholder:"FILE"`
+	ShardSize int    `help:"Agents a shard; results do not depend on it." default:"1024" placeholder:"N"`
 }
 
 // Help is shown by --help.
@@ -66,6 +67,13 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	sc, err := scenario.Load(c.File, source, c.overrides())
 	if err != nil {
 		return err
+	}
+	if c.Profile != "" {
+		stop, err := profile(c.Profile)
+		if err != nil {
+			return err
+		}
+		defer stop()
 	}
 	s, err := c.open(ctx, a, true)
 	if err != nil {
@@ -168,6 +176,7 @@ func (s *session) order(ctx context.Context, endpoint string, in any) (control.I
 // play follows a run to its end, or to a pause, and reports.
 func (s *session) play(ctx context.Context, info control.Info) error {
 	s.printf("Run:  %s\n\n", info.ID)
+	s.round = max(0, info.Round-1)
 	watch, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() { cancel(s.stack.Wait(watch)) }()
@@ -200,7 +209,7 @@ func (s *session) play(ctx context.Context, info control.Info) error {
 func (s *session) interrupted(ctx context.Context, run string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	s.done()
+	s.leave(false)
 	if _, err := s.order(ctx, control.Pause, control.Order{Run: run, Reason: "interrupted"}); err != nil {
 		s.app.log.Warn("pause not recorded; the run can be resumed all the same", "error", err)
 	}

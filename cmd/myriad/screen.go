@@ -20,8 +20,7 @@ type screen struct {
 	width int
 	color bool
 	bar   *progressbar.ProgressBar
-	round int
-	open  time.Time
+	round int // the one shown
 }
 
 func newScreen(a *app, json bool) *screen {
@@ -60,7 +59,7 @@ func (s *session) follow(ctx context.Context, info control.Info) (control.Info, 
 		info = next
 		s.progress(info, &line)
 		if info.Over() || info.State == "paused" {
-			s.done()
+			s.leave(info.State == "finished")
 			return info, nil
 		}
 		select {
@@ -75,12 +74,12 @@ func (s *screen) progress(i control.Info, line *time.Time) {
 	if i.Round == 0 {
 		return
 	}
-	if i.Round != s.round {
-		s.finishBar()
-		s.round, s.open = i.Round, time.Now()
+	for s.round < i.Round { // a quick round may open and close between two looks
+		s.leave(true)
+		s.round++
 		if s.tty {
 			s.bar = progressbar.NewOptions(i.Expected,
-				progressbar.OptionSetWriter(s.text), progressbar.OptionSetDescription(fmt.Sprintf("Round %d/%d", i.Round, i.Rounds)),
+				progressbar.OptionSetWriter(s.text), progressbar.OptionSetDescription(fmt.Sprintf("Round %d/%d", s.round, i.Rounds)),
 				progressbar.OptionSetWidth(min(40, s.width/2)), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true),
 				progressbar.OptionThrottle(pollEvery), progressbar.OptionShowIts(), progressbar.OptionSetItsString("answers"))
 		}
@@ -93,18 +92,17 @@ func (s *screen) progress(i control.Info, line *time.Time) {
 	}
 }
 
-func (s *screen) finishBar() {
-	if s.bar != nil {
+// leave ends the display of a round, which may have been left open.
+func (s *screen) leave(closed bool) {
+	switch {
+	case s.bar != nil && closed:
 		_ = s.bar.Finish() // as in progress
 		s.printf("\n")
-	} else if s.round > 0 {
+	case s.bar != nil:
+		_ = s.bar.Exit() // as in progress
+		s.printf("\n")
+	case s.round > 0 && closed:
 		s.printf("Round %d closed\n", s.round)
 	}
 	s.bar = nil
-}
-
-// done ends the progress display.
-func (s *screen) done() {
-	s.finishBar()
-	s.round = 0
 }

@@ -45,8 +45,8 @@ type Info struct {
 	Reason   string     `json:"reason,omitempty"`
 	Seed     uint64     `json:"seed"`
 	Agents   int        `json:"agents"`
-	Round    int        `json:"round"`  // last opened
-	Rounds   int        `json:"rounds"` // at most
+	Round    int        `json:"round"`    // last opened
+	Rounds   int        `json:"rounds"`   // at most
 	Answered int        `json:"answered"` // answers of the open round so far
 	Expected int        `json:"expected"` // answers a round needs
 	Hash     string     `json:"result_hash,omitempty"`
@@ -55,7 +55,9 @@ type Info struct {
 }
 
 // Over reports whether the run has ended.
-func (i Info) Over() bool { return i.State == "finished" || i.State == "failed" || i.State == "cancelled" }
+func (i Info) Over() bool {
+	return i.State == "finished" || i.State == "failed" || i.State == "cancelled"
+}
 
 // Problem is an error answer. Lines holds a scenario's errors, one each.
 type Problem struct {

@@ -59,8 +59,19 @@ func (c *cursor) count(n uint64) int {
 	return int(n)
 }
 
-// array reads an array header; nil is an empty array.
+// array reads an array header; nil is an empty array. Short arrays, texts and numbers, of which requests are full, have
+// a short way in front that the compiler can inline.
 func (c *cursor) array() int {
+	if c.pos < len(c.s) {
+		if n := int(c.s[c.pos]) - 0x90; n >= 0 && n < 16 && n < len(c.s)-c.pos {
+			c.pos++
+			return n
+		}
+	}
+	return c.longArray()
+}
+
+func (c *cursor) longArray() int {
 	switch b := c.code(); {
 	case b&0xf0 == 0x90:
 		return c.count(uint64(b & 0x0f))
@@ -78,6 +89,10 @@ func (c *cursor) array() int {
 
 // dict reads a map header; nil is an empty map.
 func (c *cursor) dict() int {
+	if c.pos < len(c.s) && (c.s[c.pos] == 0x80 || c.s[c.pos] == 0xc0) {
+		c.pos++
+		return 0
+	}
 	switch b := c.code(); {
 	case b&0xf0 == 0x80:
 		return c.count(uint64(b & 0x0f))
@@ -94,6 +109,14 @@ func (c *cursor) dict() int {
 }
 
 func (c *cursor) uint(most uint64) uint64 {
+	if c.pos < len(c.s) && c.s[c.pos] < 0x80 && uint64(c.s[c.pos]) <= most {
+		c.pos++
+		return uint64(c.s[c.pos-1])
+	}
+	return c.longUint(most)
+}
+
+func (c *cursor) longUint(most uint64) uint64 {
 	var v uint64
 	switch b := c.code(); {
 	case b < 0x80:
@@ -158,6 +181,17 @@ func (c *cursor) bool() bool {
 
 // text reads a string or binary value; nil is empty.
 func (c *cursor) text() string {
+	if c.pos < len(c.s) {
+		if n := int(c.s[c.pos]) - 0xa0; n >= 0 && n < 32 && n < len(c.s)-c.pos {
+			from := c.pos + 1
+			c.pos = from + n
+			return c.s[from:c.pos]
+		}
+	}
+	return c.longText()
+}
+
+func (c *cursor) longText() string {
 	switch b := c.code(); {
 	case b&0xe0 == 0xa0:
 		return c.take(int(b & 0x1f))

@@ -97,11 +97,9 @@ func (r *Reader) Extraction(reply string) (Reading, error) {
 		return Reading{}, r.noneOf(bare)
 	}
 	bare = strings.TrimSuffix(bare, ".")
-	if v, text, ok := r.quick(bare); ok {
-		return r.bounded(v, text)
-	}
 	if jsonNumber.MatchString(bare) {
-		return r.number(bare)
+		got, _, err := r.number(bare)
+		return got, err
 	}
 	return Reading{}, fmt.Errorf("%w: %q is not a number alone", ErrNoValue, clip(bare))
 }

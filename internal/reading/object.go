@@ -203,11 +203,7 @@ func (r *Reader) fromJSON(v any) (got Reading, key string, err error) {
 		if r.spec.Type == TypeChoice || r.spec.Type == TypeText {
 			return r.whole(v.String())
 		}
-		got, err = r.number(v.String())
-		if _, text, e := r.exact(v.String()); e == nil {
-			key = text
-		}
-		return got, key, err
+		return r.number(v.String())
 	case string:
 		return r.whole(v)
 	case nil:

@@ -43,10 +43,7 @@ func (r *Reader) occurrences(ws []word) []occurrence {
 		case w.bullet && r.lo < 0:
 			o.err = fmt.Errorf("%w: %q may be negative", ErrAmbiguous, "- "+clip(core))
 		default:
-			o.got, o.err = r.number(plain)
-			if _, text, err := r.exact(plain); err == nil {
-				o.key = text
-			}
+			o.got, o.key, o.err = r.number(plain)
 		}
 		out = append(out, o)
 		i = o.to - 1

@@ -86,16 +86,17 @@ func (r *Reader) quick(s string) (v float64, text string, ok bool) {
 func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
 
 // number reads plain decimal notation, with an exponent if there is one, rounds it to the declared decimals and applies
-// the bounds. The text must already be free of separators and signs of other kinds (see parseToken).
-func (r *Reader) number(s string) (Reading, error) {
-	if v, text, ok := r.quick(s); ok {
-		return r.bounded(v, text)
+// the bounds. The key is the rounded number, even where the bounds refuse it, or "" where there is none. The text must
+// already be free of separators and signs of other kinds (see token).
+func (r *Reader) number(s string) (got Reading, key string, err error) {
+	v, text, ok := r.quick(s)
+	if !ok {
+		if v, text, err = r.exact(s); err != nil {
+			return Reading{}, "", err
+		}
 	}
-	v, text, err := r.exact(s)
-	if err != nil {
-		return Reading{}, err
-	}
-	return r.bounded(v, text)
+	got, err = r.bounded(v, text)
+	return got, text, err
 }
 
 // exact is quick for numbers of any length, rounded in decimal so that no binary fraction tips a half.

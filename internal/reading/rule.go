@@ -1,7 +1,9 @@
 package reading
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -74,7 +76,11 @@ func (r *Reader) marked(body string) (Reading, error) {
 	if len(candidates) == 0 {
 		return r.sole(ws, normal)
 	}
-	return r.agreed(ws, candidates)
+	got, err := r.agreed(ws, candidates)
+	if errors.Is(err, ErrNoValue) && len(r.occurrences(ws)) == 0 && refuses(normal) {
+		return Reading{}, ErrRefusal
+	}
+	return got, err
 }
 
 // broken reports whether a reply ends with a digit inside emphasis, quotes or brackets: more digits may have followed.
@@ -172,8 +178,9 @@ func (r *Reader) sole(ws []word, normal string) (Reading, error) {
 	}
 	around = append(around, ws[next:]...)
 	if !turning(around, false) {
+		guessing := slices.ContainsFunc(ws, func(w word) bool { return aims[w.core] })
 		for _, o := range found {
-			if r.stands(ws, o) {
+			if r.stands(ws, o, guessing) {
 				return o.got, o.err
 			}
 		}

@@ -46,12 +46,13 @@ func phrases(list ...string) set {
 }
 
 // stands reports whether an occurrence stands where an answer stands, with nothing around it that says otherwise.
-func (r *Reader) stands(ws []word, o occurrence) bool {
+// guessing means that the reply speaks of something that a "guess" may be about.
+func (r *Reader) stands(ws []word, o occurrence, guessing bool) bool {
 	end, complete := r.after(ws, o.to)
 	if !complete {
 		return false
 	}
-	return r.alone(ws, o.from, end) || r.opens(ws, o.from, end) || r.stated(ws, o.from) || r.foreign(ws, o.from, end)
+	return r.alone(ws, o.from, end) || r.opens(ws, o.from, end) || r.stated(ws, o.from, guessing) || r.foreign(ws, o.from, end)
 }
 
 // alone: the value fills a line, and the text before it does not run on into it.
@@ -68,13 +69,20 @@ func (r *Reader) opens(ws []word, from, end int) bool {
 	return from == 0 && end < len(ws) && reasons[ws[end].core]
 }
 
+// maxClause and maxSentence bound how far back words are looked at, so that time stays linear. What is longer is not
+// trusted.
+const (
+	maxClause   = 24
+	maxSentence = 200
+)
+
 // stated: a clause of the agent's own leads to the value: "… , so I choose 33", "My guess: 33".
-func (r *Reader) stated(ws []word, at int) bool {
+func (r *Reader) stated(ws []word, at int, guessing bool) bool {
 	if at == 0 || ws[at].first {
 		return false
 	}
 	start := at // of the clause
-	for start > 0 && ws[start-1].line == ws[at].line {
+	for start > 0 && ws[start-1].line == ws[at].line && at-start < maxClause {
 		w := ws[start-1]
 		if w.ends() || w.has(",") || w.has(":") && start != at {
 			break
@@ -94,8 +102,7 @@ func (r *Reader) stated(ws []word, at int) bool {
 	if strings.ContainsAny(ws[start].open, "\"'") {
 		return false
 	}
-	if slices.ContainsFunc(clause, func(w word) bool { return w.core == "guess" }) &&
-		slices.ContainsFunc(ws, func(w word) bool { return aims[w.core] }) {
+	if guessing && slices.ContainsFunc(clause, func(w word) bool { return w.core == "guess" }) {
 		return false
 	}
 	if clause[len(clause)-1].has(":") {
@@ -120,7 +127,7 @@ func (r *Reader) stated(ws []word, at int) bool {
 // doubtful reports whether the sentence before word at makes what follows a condition, a memory, or another's words.
 func (r *Reader) doubtful(ws []word, at int) bool {
 	for i := at - 1; i >= 0 && !ws[i].ends(); i-- {
-		if doubts[ws[i].core] || strings.Contains(ws[i].open, `"`) {
+		if at-i > maxSentence || doubts[ws[i].core] || strings.Contains(ws[i].open, `"`) {
 			return true
 		}
 	}
@@ -163,7 +170,7 @@ func leads(ws []word, at int) bool {
 		if i < at-1 && ws[i].ends() {
 			break
 		}
-		if misleading[ws[i].core] || doubts[ws[i].core] {
+		if at-i > maxSentence || misleading[ws[i].core] || doubts[ws[i].core] {
 			return false
 		}
 		promised = promised || leading[ws[i].core]

@@ -87,11 +87,7 @@ func (r *Reader) content(ws []word, at int) occurrence {
 	}
 	found := r.occurrences(ws[:stop][at:])
 	if len(found) == 0 {
-		o := occurrence{from: at, to: at + 1, err: ErrNoValue}
-		if len(r.occurrences(ws)) == 0 && refuses(joined(ws)) {
-			o.err = ErrRefusal
-		}
-		return o
+		return occurrence{from: at, to: at + 1, err: ErrNoValue}
 	}
 	o := found[0]
 	o.from, o.to = o.from+at, o.to+at
@@ -106,31 +102,20 @@ func (r *Reader) content(ws []word, at int) occurrence {
 	switch {
 	case !complete && len(found) > 1:
 		o.key, o.err = "", ErrManyValues
-	case !complete || o.from != at && !prefixed && !r.stated(ws[at:], o.from-at):
+	case !complete || o.from != at && !prefixed && !r.stated(ws[at:], o.from-at, false):
 		o.key, o.err = "", ErrAmbiguous
 	}
 	o.to = end
 	return o
 }
 
-func joined(ws []word) string {
-	var b strings.Builder
-	for _, w := range ws {
-		b.WriteString(w.open + w.core + w.trail + " ")
-	}
-	return b.String()
-}
-
 // announced reports whether the words before an object, on its line or the one before, let it be the answer.
 func (r *Reader) announced(ws []word, at int) bool {
-	if ws[at].first {
-		if at == 0 || ws[at-1].ends() || ws[at-1].core == string(place) {
-			return true
-		}
-		return leads(ws, at)
-	}
-	if ws[at-1].ends() {
+	if at == 0 || ws[at-1].ends() {
 		return true
+	}
+	if ws[at].first {
+		return leads(ws, at)
 	}
 	if ws[at-1].has(":") {
 		return !r.doubtful(ws, at) && leads(ws, at)

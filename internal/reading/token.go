@@ -36,7 +36,7 @@ func (r *Reader) token(core string) (string, error) {
 			whole = "0"
 		}
 		// Where a point sets thousands apart, "1.500" is 1500.
-		if len(frac) == 3 && len(whole) <= 3 && whole[0] != '0' && r.allows(sign+whole+frac) {
+		if !scientific && len(frac) == 3 && len(whole) <= 3 && whole[0] != '0' && r.allows(sign+whole+frac) {
 			return "", fmt.Errorf("%w: %q may be thousands or decimals", ErrAmbiguous, core)
 		}
 	case commas == 1 && points == 0 && spaces == 0:

@@ -3,6 +3,7 @@ package reading
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // word is one blank-separated piece of a normalised text.
@@ -78,7 +79,21 @@ func (w word) has(mark string) bool { return strings.Contains(w.trail, mark) }
 
 // numeric reports whether the word holds a digit or another sign for a number, such as a fraction or a power.
 func (w word) numeric() bool {
-	return strings.ContainsFunc(w.core, unicode.IsNumber)
+	for _, c := range w.core {
+		if c >= '0' && c <= '9' || c > unicode.MaxASCII && unicode.IsNumber(c) {
+			return true
+		}
+	}
+	return false
+}
+
+func (w word) ascii() bool {
+	for i := range len(w.core) {
+		if w.core[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // set is a list of words to look up.
@@ -101,7 +116,8 @@ var (
 	turns = words(`but however although though instead actually wait rather correction scratch oops sorry mistake wrong
 		naive lower higher below above smaller larger bigger greater fewer minus reduce reduced reducing adjust adjusted
 		adjusting revise revised change changed changing reconsider reconsidering otherwise unless or either maybe
-		perhaps probably hmm kidding joking joke except alternatively might hypothetically example nein doch aber lieber sondern non mais
+		perhaps probably hmm kidding joking joke ignore disregard forget
+		cancel retract withdraw invalid void if depends depending except alternatively might hypothetically example nein doch aber lieber sondern non mais
 		plutôt pero sino però anzi mas maar но`)
 	// doubts make the sentence they stand in a condition, a memory, or somebody else's.
 	doubts = words(`if unless were was had last previous previously earlier before initially originally first tempted
@@ -136,7 +152,7 @@ func turning(ws []word, yesNo bool) bool {
 		if turns[w.core] || w.core == "~~" || !yesNo && w.core == "no" && w.trail != "" {
 			return true
 		}
-		if strings.ContainsAny(w.core, "不但而没別别") {
+		if !w.ascii() && strings.ContainsAny(w.core, "不但而没別别") {
 			return true
 		}
 	}
@@ -145,7 +161,7 @@ func turning(ws []word, yesNo bool) bool {
 
 // spelled reports whether the word is, or is built from, a number in words: "twenty", "thirty-three", 二十.
 func (w word) spelled() bool {
-	if strings.ContainsAny(w.core, "二三四五六七八九十百千万萬") {
+	if !w.ascii() && strings.ContainsAny(w.core, "二三四五六七八九十百千万萬") {
 		return true
 	}
 	for part := range strings.SplitSeq(w.core, "-") {

@@ -93,3 +93,14 @@ func appendSHA(dst []byte, sha uint64) []byte {
 	binary.BigEndian.PutUint64(raw[:], sha)
 	return hex.AppendEncode(dst, raw[:])
 }
+
+// String is the value as rows print it; "-" if there is none.
+func (v Value) String() string {
+	switch v.kind {
+	case numberValue:
+		return string(appendDecimal(nil, v.number, v.decimals))
+	case textValue:
+		return v.text
+	}
+	return "-"
+}

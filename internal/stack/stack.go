@@ -102,6 +102,7 @@ func (s *Stack) start(ctx context.Context) error {
 	if err := bus.Provision(ctx, js, bus.Options{}); err != nil {
 		return err
 	}
+	s.group.Add("provision", newProvisioner(s.conn, js, s.log))
 	want := s.cfg.Services
 	if want == nil {
 		want = Names

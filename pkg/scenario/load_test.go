@@ -212,3 +212,20 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+func TestBuiltinDistributions(t *testing.T) {
+	src := edit(t, "    - name: education\n", "    - template: age\n    - template: gender\n    - template: occupation\n"+
+		"    - template: nationality\n    - {template: education, name: school}\n    - name: education\n")
+	s := load(t, src, scenario.Overrides{})
+	require.Len(t, s.Population.Distributions, 6)
+	for _, d := range s.Population.Distributions {
+		sum := 0.0
+		for _, c := range d.Categories {
+			require.NotEmpty(t, c.Name)
+			sum += c.Proportion
+		}
+		require.InDelta(t, 1, sum, 1e-9, d.Name)
+	}
+	require.Equal(t, "school", s.Population.Distributions[4].Name)
+	require.Contains(t, s.Scope().Persona, "nationality")
+}

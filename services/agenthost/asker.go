@@ -46,8 +46,10 @@ type replies interface {
 type pendingCall struct {
 	mu    sync.Mutex // one result at a time, in order
 	to    replies
-	heard atomic.Int64 // unix nanoseconds of the last sign of life
+	heard atomic.Int64 // unix nanoseconds of the last sign of life, at first of the asking
 	over  bool
+
+	acknowledged atomic.Bool // a proxy has said something about it
 }
 
 var (
@@ -129,6 +131,7 @@ func (a *asker) deliver(m *nats.Msg) {
 		return // a late answer to a request that was given up; its calls were sent again
 	}
 	p.heard.Store(time.Now().UnixNano())
+	p.acknowledged.Store(true)
 	if m.Header.Get("Status") == "503" {
 		a.end(id, p, errNoProxy)
 		return
@@ -172,26 +175,39 @@ func (a *asker) end(id uint64, p *pendingCall, why error) {
 	p.to.again(why)
 }
 
-// watch hands back the requests of silent proxies and lets open ones flush what they have.
+// A request that was never acknowledged may wait its turn at a proxy that is alive and busy, so it gets more time.
+const unheardFactor = 3
+
+// watch hands back the requests of silent proxies and lets open ones flush what they have. While this host has not kept
+// up with what it was sent, silence proves nothing: the sign of life may be in the queue.
 func (a *asker) watch(every time.Duration) {
 	t := time.NewTicker(every)
 	defer t.Stop()
+	behind := true
 	for {
 		select {
 		case <-a.stop:
 			return
 		case <-t.C:
 		}
+		waiting, _, err := a.sub.Pending()
+		wasBehind := behind
+		behind = err != nil || waiting+len(a.queue) > 0 || !a.nc.IsConnected()
 		a.mu.Lock()
 		open := make(map[uint64]*pendingCall, len(a.pending))
 		for id, p := range a.pending {
 			open[id] = p
 		}
 		a.mu.Unlock()
-		now := time.Now().UnixNano()
+		now, lost := time.Now().UnixNano(), 0
 		for id, p := range open {
-			if now-p.heard.Load() > int64(a.lost) && a.nc.IsConnected() {
+			limit := a.lost
+			if !p.acknowledged.Load() {
+				limit *= unheardFactor
+			}
+			if !behind && !wasBehind && now-p.heard.Load() > int64(limit) {
 				a.end(id, p, errProxyLost)
+				lost++
 				continue
 			}
 			p.mu.Lock()
@@ -199,6 +215,9 @@ func (a *asker) watch(every time.Duration) {
 				p.to.tick()
 			}
 			p.mu.Unlock()
+		}
+		if lost > 0 {
+			a.log.Warn("an llmproxy fell silent; its calls go out again", "requests", lost)
 		}
 	}
 }

@@ -27,10 +27,10 @@ const maxContent = 64 * 1024
 const directTimeout = 2 * time.Minute
 
 var (
-	errNoAgent  = errors.New("no such agent in this shard")
-	errVerb     = errors.New("unknown verb; an agent knows reply, observe, state and interview")
-	errTooLong  = fmt.Errorf("content is longer than %d bytes", maxContent)
-	errNoRound  = errors.New("no round has been opened yet")
+	errNoAgent = errors.New("no such agent in this shard")
+	errVerb    = errors.New("unknown verb; an agent knows reply, observe, state and interview")
+	errTooLong = fmt.Errorf("content is longer than %d bytes", maxContent)
+	errNoRound = errors.New("no round has been opened yet")
 )
 
 // stopper ends a subscription.
@@ -297,8 +297,7 @@ func (r *run) state(s *shard, agent int) *msg.Msg {
 	out.Metadata["round"] = s.round
 	var said []string
 	v := s.view(agent)
-	for at := 0; at <= len(s.past); at++ {
-		p := v.rounds(at)
+	for _, p := range v.rounds {
 		for q := range p.have {
 			if p.have[q][agent-s.first] {
 				said = append(said, fmt.Sprintf("round %d, %s: %s", p.round.Number(), r.scenario.Turn[q].ID, p.text[q][agent-s.first]))
@@ -356,8 +355,8 @@ func (r *run) talk(b *batch, agent int, content string) ([]llm.Message, error) {
 
 // conversation is a single call.
 type conversation struct {
-	got chan *llm.Result
-	failed  chan error
+	got    chan *llm.Result
+	failed chan error
 }
 
 func (c conversation) result(r *llm.Result) {

@@ -208,6 +208,6 @@ func (r *run) retry(b *batch, why error) {
 		r.trouble(b.block, why.Error())
 		return
 	}
-	r.logger.Warn("model calls go out again", "round", b.round.number, "calls", len(open), "why", why)
+	r.logger.Debug("model calls go out again", "round", b.round.number, "calls", len(open), "why", why)
 	time.AfterFunc(againAfter, r.wake)
 }

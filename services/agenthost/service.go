@@ -46,7 +46,7 @@ type Service struct {
 	mu      sync.Mutex
 	stopped bool
 	runs    map[string]*held
-	past []string // ended runs, oldest first
+	past    []string // ended runs, oldest first
 }
 
 // maxDirect bounds the messages to single agents that a host handles at once.

@@ -1,6 +1,7 @@
 package agenthost
 
 import (
+	"slices"
 	"strconv"
 	"sync"
 
@@ -18,13 +19,14 @@ type shard struct {
 	n     int
 	epoch uint64
 
-	mu     sync.Mutex
-	round  int         // of now
-	now    pastRound   // answers of the open round
-	past   []pastRound // earlier rounds, oldest first; at least the last one once there is one
-	busy   map[int]*mailbox
-	inTurn []bool // by offset: the agent's turn is under way
-	notes  map[int][]note    // by agent: what it was told outside its turns
+	mu       sync.Mutex
+	round    int          // of now
+	now      *pastRound   // answers of the open round
+	past     []*pastRound // earlier rounds, oldest first; at least the last one once there is one
+	rounds   []*pastRound // past and now; replaced, never changed, so views may hold it
+	busy     map[int]*mailbox
+	inTurn   []bool            // by offset: the agent's turn is under way
+	notes    map[int][]note    // by agent: what it was told outside its turns
 	outcomes map[string][]byte // by request id: the encoded answer
 }
 
@@ -38,8 +40,8 @@ type pastRound struct {
 	valid [][]bool
 }
 
-func newPastRound(questions, n int) pastRound {
-	var p pastRound
+func newPastRound(bound *prompt.Round, questions, n int) *pastRound {
+	p := &pastRound{round: bound}
 	for range questions {
 		p.have = append(p.have, make([]bool, n))
 		p.valid = append(p.valid, make([]bool, n))
@@ -51,7 +53,7 @@ func newPastRound(questions, n int) pastRound {
 }
 
 func newShard(r *run, index, first, n int, epoch uint64) *shard {
-	return &shard{run: r, index: index, first: first, n: n, epoch: epoch, inTurn: make([]bool, n), busy: map[int]*mailbox{}}
+	return &shard{run: r, index: index, first: first, n: n, epoch: epoch, inTurn: make([]bool, n), busy: map[int]*mailbox{}, now: &pastRound{}, rounds: []*pastRound{{}}}
 }
 
 // open makes room for the answers of a round and puts those of the last one behind it. Opening the same round again
@@ -62,11 +64,11 @@ func (s *shard) open(round int, bound *prompt.Round) {
 	if s.round != 0 && s.round != round {
 		s.past = append(s.past, s.now)
 		if keep := s.run.remember(); keep >= 0 && len(s.past) > keep {
-			s.past = append([]pastRound(nil), s.past[len(s.past)-keep:]...)
+			s.past = s.past[len(s.past)-keep:]
 		}
 	}
-	s.round, s.now = round, newPastRound(len(s.run.scenario.Turn), s.n)
-	s.now.round = bound
+	s.round, s.now = round, newPastRound(bound, len(s.run.scenario.Turn), s.n)
+	s.rounds = append(slices.Clone(s.past), s.now)
 }
 
 // record takes an answer into the agent's memory.
@@ -144,20 +146,18 @@ func (s *shard) release(agents []int) {
 	}
 }
 
-// view is one agent as its templates see it. at counts from the oldest remembered round; len(past) is the present one.
+// view is one agent as its templates see it in one of the rounds the shard remembers. It may be read without the shard's
+// lock while the agent is in a turn or held, because only then is nobody else writing its answers.
 type view struct {
-	s     *shard
-	agent int
-	at    int
+	s      *shard
+	agent  int
+	rounds []*pastRound // oldest first, the present one last
+	at     int          // in rounds
 }
 
-func (s *shard) view(agent int) view { return view{s: s, agent: agent, at: len(s.past)} }
-
-func (v view) rounds(at int) *pastRound {
-	if at == len(v.s.past) {
-		return &v.s.now
-	}
-	return &v.s.past[at]
+// view is the agent in the present round. s.mu is held.
+func (s *shard) view(agent int) view {
+	return view{s: s, agent: agent, rounds: s.rounds, at: len(s.rounds) - 1}
 }
 
 // Number is the agent's number in the population, from 0.
@@ -185,7 +185,7 @@ func (v view) Answer(question string) (string, bool) { return v.answer(v.at, que
 
 func (v view) answer(at int, question string) (string, bool) {
 	q := v.s.run.scenario.QuestionIndex(question)
-	p := v.rounds(at)
+	p := v.rounds[at]
 	off := v.agent - v.s.first
 	if q < 0 || len(p.have) == 0 || !p.have[q][off] {
 		return "", false
@@ -196,18 +196,15 @@ func (v view) answer(at int, question string) (string, bool) {
 // turns are the rounds the agent remembers, oldest first.
 func (v view) turns() []prompt.Turn {
 	keep := v.s.run.scenario.Memory.Turns
-	if keep == 0 {
-		return nil
-	}
 	first := 0
-	if keep > 0 {
-		first = max(0, len(v.s.past)-keep)
+	if keep >= 0 {
+		first = max(0, v.at-keep)
 	}
 	var out []prompt.Turn
 	off := v.agent - v.s.first
-	for at := first; at < len(v.s.past); at++ {
-		p := v.s.past[at]
-		t := prompt.Turn{Round: p.round, Agent: view{s: v.s, agent: v.agent, at: at}}
+	for at := first; at < v.at; at++ {
+		p := v.rounds[at]
+		t := prompt.Turn{Round: p.round, Agent: view{s: v.s, agent: v.agent, rounds: v.rounds, at: at}}
 		for q := range p.raw {
 			t.Replies = append(t.Replies, p.raw[q][off])
 		}
@@ -241,7 +238,7 @@ func (v view) own() map[string]float64 {
 	if v.at == 0 {
 		return nil
 	}
-	p := v.rounds(v.at - 1)
+	p := v.rounds[v.at-1]
 	out := map[string]float64{}
 	for q, spec := range v.s.run.scenario.Turn {
 		if off := v.agent - v.s.first; p.valid[q][off] && spec.Answer.Type != scenario.TypeText && spec.Answer.Type != scenario.TypeJSON {

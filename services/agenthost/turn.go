@@ -44,7 +44,7 @@ type batch struct {
 
 	mu    sync.Mutex
 	items []*item
-	open  []bool // by position in items: no completion yet
+	open  []bool  // by position in items: no completion yet
 	ready []*item // read, not logged yet
 	later []*item // to be called again for another purpose
 }

@@ -14,7 +14,8 @@ import (
 	"github.com/myriad-sim/myriad/pkg/subjects"
 )
 
-// keepalive is how often a requester hears from its request.
+// keepalive is how often a requester hears from its request. What takes less is answered in one message, which is all
+// that simple clients wait for.
 const keepalive = time.Second
 
 // job is a request that was taken on.
@@ -78,9 +79,6 @@ func (s *Service) serve(ctx context.Context, j *job) {
 	beat := time.NewTicker(keepalive)
 	defer beat.Stop()
 	for {
-		s.send(j, &nats.Msg{Header: nats.Header{
-			remote.HeaderProgress: {remote.FormatProgress(int(j.done.Load()), int(j.total.Load()))},
-		}})
 		select {
 		case m := <-finished:
 			// Whoever has the answer may ask again at once, so there must be room first.
@@ -90,6 +88,9 @@ func (s *Service) serve(ctx context.Context, j *job) {
 			s.send(j, m)
 			return
 		case <-beat.C:
+			s.send(j, &nats.Msg{Header: nats.Header{
+				remote.HeaderProgress: {remote.FormatProgress(int(j.done.Load()), int(j.total.Load()))},
+			}})
 		}
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-
 	"github.com/myriad-sim/myriad/internal/control"
 	"github.com/myriad-sim/myriad/internal/runlog"
 	"github.com/myriad-sim/myriad/pkg/scenario"
@@ -219,4 +218,3 @@ func (s *Service) project(ctx context.Context, st *runlog.State) {
 
 // list returns the runs in the bucket, newest first.
 func (s *Service) list(ctx context.Context) ([]control.Info, error) { return control.List(ctx, s.runs) }
-

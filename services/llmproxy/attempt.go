@@ -41,7 +41,7 @@ func attempt(ctx context.Context, e *endpoint, spec *spec, messages []openai.Cha
 	case resp == nil:
 		return outcome{err: err, health: errSick}
 	case resp.StatusCode >= 300:
-		return refused(resp, err)
+		return refused(resp, err, e.key)
 	case err != nil:
 		return outcome{err: fmt.Errorf("malformed response: %w", err), health: errNoSigns}
 	}
@@ -73,8 +73,9 @@ func read(got *openai.ChatCompletion) outcome {
 func tokens(n int64) uint32 { return uint32(min(max(n, 0), math.MaxUint32)) }
 
 // refused reads an error status.
-func refused(resp *http.Response, err error) outcome {
-	o := outcome{err: fmt.Errorf("HTTP %d: %s", resp.StatusCode, reason(resp, err))}
+func refused(resp *http.Response, err error, key string) outcome {
+	why := reason(resp, err)
+	o := outcome{err: fmt.Errorf("HTTP %d: %s", resp.StatusCode, why)}
 	switch status := resp.StatusCode; {
 	case status < 400:
 		o.err = fmt.Errorf("HTTP %d: redirects are not followed; name the server's own URL", status)
@@ -85,6 +86,9 @@ func refused(resp *http.Response, err error) outcome {
 		o.health = errSick
 	default:
 		o.final = true
+		if key == "" && (status == http.StatusUnauthorized || status == http.StatusForbidden) {
+			o.err = fmt.Errorf("HTTP %d, and no key was sent (see api_key_env and %sKEY_HOSTS): %s", status, EnvPrefix, why)
+		}
 	}
 	o.after = retryAfter(resp.Header.Get("Retry-After"), time.Now())
 	return o

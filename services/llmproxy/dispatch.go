@@ -119,7 +119,10 @@ func (o *openaiProvider) failed(ctx context.Context, p *pool, j *job, f flight, 
 		if !out.final {
 			why = fmt.Sprintf("given up after %d attempts in %v: %s", j.retries+1, time.Since(j.since).Round(time.Millisecond), p.last)
 		}
-		o.log.Warn("model call failed", "run", j.x.req.Run, "agent", j.x.req.Calls[j.index].Agent, "error", why)
+		if p.warned != p.last { // once, not for a million calls
+			p.warned = p.last
+			o.log.Warn("model calls fail", "run", j.x.req.Run, "round", j.x.req.Round, "model", p.spec.params.Model, "error", why)
+		}
 		j.x.complete(completion{index: j.index, err: why, retries: j.retries})
 		o.finish(p, 1)
 		return

@@ -98,24 +98,24 @@ func TestDummyRefusesImpossibleFacts(t *testing.T) {
 func TestDummyTakesItsTimeWithoutGoroutines(t *testing.T) {
 	s := start(t, fast(t))
 	m := dummyModel
-	m.Latency = int64(300 * time.Millisecond)
+	m.Latency = int64(3 * time.Second)
 	payload, err := llm.EncodeRequest(request(t, m, numberFacts(0, 100), 256))
 	require.NoError(t, err)
 	before := runtime.NumGoroutine()
 	began := time.Now()
-	const requests = 400
+	const requests = 100
 	sub := s.send(t, payload)
 	for range requests - 1 {
 		require.NoError(t, s.nc.PublishRequest("myriad.llm.player.chat", sub.Subject, payload))
 	}
-	require.Eventually(t, func() bool { return s.svc.accepted.Load() == requests*256 }, time.Second, time.Millisecond)
-	require.Less(t, runtime.NumGoroutine(), before+20, "102,400 calls are in flight")
+	until(t, func() bool { return s.svc.accepted.Load() == requests*256 }, "accepted")
+	require.Less(t, runtime.NumGoroutine(), before+20, "25,600 calls are in flight")
 	for done := 0; done < requests; {
 		if next(t, sub).Done {
 			done++
 		}
 	}
-	require.GreaterOrEqual(t, time.Since(began), 300*time.Millisecond)
+	require.GreaterOrEqual(t, time.Since(began), 3*time.Second)
 	require.Zero(t, s.svc.accepted.Load())
 }
 

@@ -60,9 +60,10 @@ type flight struct {
 	report func(error)
 }
 
-// board takes a place at the endpoint of the pool with the least work. down says that all with a free place are down.
+// board takes a place at the endpoint of the pool with the least work. down says that there are free places, but at
+// endpoints that are down only.
 func (p *pool) board() (f flight, down, ok bool) {
-	free := 0
+	defer clear(p.tried)
 	for {
 		var best *endpoint
 		for _, e := range p.endpoints {
@@ -71,16 +72,13 @@ func (p *pool) board() (f flight, down, ok bool) {
 			}
 		}
 		if best == nil {
-			clear(p.tried)
-			return flight{}, free > 0, false
+			return flight{}, len(p.tried) > 0, false
 		}
 		report, err := best.breaker.Allow()
 		if err == nil {
-			clear(p.tried)
 			best.flying++
 			return flight{to: best, probe: best.breaker.State() == gobreaker.StateHalfOpen, report: report}, false, true
 		}
-		free++
 		p.tried[best] = true
 	}
 }

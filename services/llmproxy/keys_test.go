@@ -41,6 +41,8 @@ func TestKeysGoOnlyWhereTheyAreBound(t *testing.T) {
 	t.Setenv("OTHER_KEY", "other-"+secret)
 	cfg := fast(t)
 	cfg.KeyHosts = []string{"models.example=OTHER_KEY", "ported.example:8080=OPENAI_API_KEY"}
+	f := fake(t, func(chatRequest, int) answer { return say("ok") })
+	s := start(t, cfg, elsewhere(f))
 	for _, c := range []struct {
 		host, variable string
 		want           string // "-": refused
@@ -64,20 +66,19 @@ func TestKeysGoOnlyWhereTheyAreBound(t *testing.T) {
 		{"localhost.evil.example", "", ""},
 	} {
 		t.Run(c.host+" "+c.variable, func(t *testing.T) {
-			f := fake(t, func(chatRequest, int) answer { return say("ok") })
-			s := start(t, cfg, elsewhere(f))
+			before := len(f.requests())
 			m := f.model()
 			m.Endpoints, m.APIKeyEnv = []string{"http://" + c.host + "/v1"}, c.variable
 			got := s.ask(t, request(t, m, nil, 1))
 			if c.want == "-" {
 				require.Contains(t, got.refused, "MYRIAD_LLMPROXY_KEY_HOSTS")
 				require.NotContains(t, got.refused, secret)
-				require.Empty(t, f.requests())
+				require.Len(t, f.requests(), before)
 				return
 			}
 			require.Empty(t, got.refused)
-			require.Len(t, f.requests(), 1)
-			h := f.requests()[0].header
+			require.Len(t, f.requests(), before+1)
+			h := f.requests()[before].header
 			if c.want == "" {
 				require.Empty(t, h.Get("Authorization"))
 			} else {
@@ -92,16 +93,25 @@ func TestKeysGoOnlyWhereTheyAreBound(t *testing.T) {
 	}
 }
 
+func TestAMissingKeyIsExplained(t *testing.T) {
+	t.Setenv("OPENAI_API_KEY", "")
+	f := fake(t, func(chatRequest, int) answer { return status(401, "who are you") })
+	got := start(t, fast(t)).ask(t, request(t, f.model(), nil, 1))
+	require.Contains(t, got.errs[0], "no key was sent")
+	require.Contains(t, got.errs[0], "MYRIAD_LLMPROXY_KEY_HOSTS")
+}
+
 func TestKeysDoNotFollowRedirects(t *testing.T) {
 	t.Setenv("OPENAI_API_KEY", secret)
 	evil := fake(t, func(chatRequest, int) answer { return say("got you") })
+	s := start(t, fast(t))
 	for _, code := range []int{301, 302, 307, 308} {
 		f := fake(t, func(chatRequest, int) answer {
 			return func(w http.ResponseWriter, r *http.Request) {
 				http.Redirect(w, r, evil.URL+"/v1/chat/completions", code)
 			}
 		})
-		got := start(t, fast(t)).ask(t, request(t, f.model(), nil, 1))
+		got := s.ask(t, request(t, f.model(), nil, 1))
 		require.Contains(t, got.errs[0], "redirect")
 		require.Zero(t, got.retries[0])
 	}
@@ -148,7 +158,7 @@ func TestKeysAreInNoErrorAndNoLog(t *testing.T) {
 	require.NotContains(t, s.ask(t, bad).refused, secret)
 	logs.mu.Lock()
 	defer logs.mu.Unlock()
-	require.Contains(t, logs.b.String(), "model call failed")
+	require.Contains(t, logs.b.String(), "model calls fail")
 	require.NotContains(t, logs.b.String(), secret)
 }
 

@@ -46,10 +46,15 @@ func round(t testing.TB, agents, number int, seed uint64, g llm.GameFacts, tau s
 	var buf []byte
 	for i := range out {
 		buf, err = pl.(local).answer(buf[:0], &llm.Call{Agent: uint64(i)})
-		require.NoError(t, err)
-		out[i], err = strconv.ParseFloat(string(buf), 64)
-		require.NoError(t, err)
-		require.True(t, out[i] >= g.Low && out[i] <= g.High)
+		if err == nil {
+			out[i], err = strconv.ParseFloat(string(buf), 64)
+		}
+		if err != nil {
+			require.NoError(t, err)
+		}
+		if out[i] < g.Low || out[i] > g.High {
+			require.Fail(t, "out of range", "%v", out[i])
+		}
 	}
 	return out
 }
@@ -89,10 +94,10 @@ func TestLevelKFourThirdsRises(t *testing.T) {
 func TestLevelKConvergesToTheFixedPoint(t *testing.T) {
 	g, mean := guessAverage(1./2, 5), 0.0
 	for number := 1; number <= 25; number++ {
-		mean, _ = moments(round(t, 10_000, number, 7, g, "1.5"))
+		mean, _ = moments(round(t, 4000, number, 7, g, "1.5"))
 		g.PreviousMean, g.HasPrevious = mean, true
 	}
-	require.InDelta(t, 10, mean, 0.05)
+	require.InDelta(t, 10, mean, 0.1)
 }
 
 func TestLevelKTableAgreesWithTheOracle(t *testing.T) {

@@ -55,6 +55,7 @@ type pool struct {
 	busy      int       // calls not finished: waiting, in flight, or between attempts
 	down      time.Time // since when no endpoint could be asked; zero: one can
 	last      string    // the last failure, for calls that are given up without an attempt
+	warned    string    // the last failure that was logged
 }
 
 func newOpenAI(log *slog.Logger, cfg Config, keys keyring, t *timers) *openaiProvider {

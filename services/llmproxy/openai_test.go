@@ -70,6 +70,9 @@ func TestOpenAIRetriesWhatMayPass(t *testing.T) {
 		},
 		"wrong shape": raw(`{"choices":"none"}`), "reset": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	}
+	cfg := fast(t)
+	cfg.Timeout = 200 * time.Millisecond
+	s := start(t, cfg)
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
 			f := fake(t, func(r chatRequest, n int) answer {
@@ -78,9 +81,6 @@ func TestOpenAIRetriesWhatMayPass(t *testing.T) {
 				}
 				return say("whole " + r.last())
 			})
-			cfg := fast(t)
-			cfg.Timeout = 200 * time.Millisecond
-			s := start(t, cfg)
 			got := s.ask(t, request(t, f.model(), nil, 3))
 			require.Equal(t, []string{"whole agent 0", "whole agent 1", "whole agent 2"}, got.text)
 			require.Equal(t, []int{0, 2, 0}, got.retries)
@@ -90,6 +90,7 @@ func TestOpenAIRetriesWhatMayPass(t *testing.T) {
 }
 
 func TestOpenAIGivesUpWhatCannotPass(t *testing.T) {
+	s := start(t, fast(t))
 	for code, text := range map[int]string{400: "context too long", 401: "who are you", 404: "no such model", 422: "bad field"} {
 		f := fake(t, func(r chatRequest, _ int) answer {
 			if r.last() == "agent 1" {
@@ -97,7 +98,6 @@ func TestOpenAIGivesUpWhatCannotPass(t *testing.T) {
 			}
 			return say("fine")
 		})
-		s := start(t, fast(t))
 		got := s.ask(t, request(t, f.model(), nil, 2))
 		require.Equal(t, []string{"fine", ""}, got.text)
 		require.Contains(t, got.errs[1], fmt.Sprintf("HTTP %d: %s", code, text))
@@ -225,8 +225,11 @@ func TestOpenAICallsDoNotWaitForEver(t *testing.T) {
 		require.Regexp(t, `given up after|no model server could be reached`, e)
 		require.Contains(t, e, "connection refused")
 	}
-	require.Empty(t, s.svc.openai.pools)
-	require.Empty(t, s.svc.openai.endpoints)
+	until(t, func() bool {
+		s.svc.openai.mu.Lock()
+		defer s.svc.openai.mu.Unlock()
+		return len(s.svc.openai.pools)+len(s.svc.openai.order)+len(s.svc.openai.endpoints) == 0
+	}, "nothing is kept for a model without calls")
 }
 
 func TestOpenAIBoundsCallsInFlight(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -265,7 +264,7 @@ func (s *Service) keepAlive(ctx context.Context) {
 			x.keepAlive()
 		}
 		clear(list)
-		list = slices.Delete(list, 0, len(list))
+		list = list[:0]
 	}
 }
 

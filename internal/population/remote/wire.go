@@ -141,6 +141,9 @@ func (f Format) decode(data []byte, into any, strict bool) error {
 		err = dec.Decode(into)
 		_, rest = dec.Token()
 	} else {
+		if err := checkClaims(data); err != nil {
+			return fmt.Errorf("%w: %w", ErrPayload, err)
+		}
 		dec := msgpack.NewDecoder(r)
 		dec.SetCustomStructTag("json")
 		dec.DisallowUnknownFields(strict)

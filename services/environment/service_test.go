@@ -1,0 +1,90 @@
+package environment_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/myriad-sim/myriad/internal/natstest"
+	"github.com/myriad-sim/myriad/internal/runlog"
+	"github.com/myriad-sim/myriad/internal/stats"
+	"github.com/myriad-sim/myriad/pkg/subjects"
+	"github.com/myriad-sim/myriad/services/environment"
+)
+
+const pair = `
+version: 1
+name: pair
+population: {size: 2}
+models: {p: {provider: dummy}}
+agents: {all: {model: p}}
+turn:
+  - {id: guess, ask: "?", answer: {type: number, min: 0, max: 100}}
+update: {world: {target: "mean(answers.guess)"}}
+`
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// The environment appends the next state once, however many of them run, and projects it into the bucket.
+func TestServicesFoldAClosedRoundOnce(t *testing.T) {
+	srv := natstest.Start(t)
+	js := srv.JetStream(t)
+	for range 2 {
+		svc, err := environment.New(srv.Connect(t), natstest.Logger(t), environment.Config{})
+		require.NoError(t, err)
+		require.NoError(t, svc.Start(t.Context()))
+		t.Cleanup(func() { require.NoError(t, svc.Stop(t.Context())) })
+	}
+	fold := runlog.NewFold("r1", runlog.WithAnswers())
+	appendCtl := func(kind string, round int, epoch uint64, body any) {
+		h := runlog.Header{Kind: kind, Run: "r1", Round: round, Writer: "test", Epoch: epoch}
+		_, err := runlog.AppendControl(t.Context(), js, h, body, fold.CtlSeq)
+		require.NoError(t, err)
+		catchUp(t, srv, fold)
+	}
+	appendCtl(subjects.KindCreated, 0, 0, runlog.Created{Name: "pair", File: "pair.yaml", Source: []byte(pair), Agents: 2, ShardSize: 2})
+	appendCtl(subjects.KindPopulated, 0, 0, runlog.Populated{Population: "p"})
+	appendCtl(subjects.KindLease, 0, 1, runlog.Lease{Host: "h", Incarnation: "i", Ranges: []runlog.Range{{First: 0, End: 1}}})
+	appendCtl(subjects.KindOpened, 1, 0, runlog.Opened{})
+	answers, err := runlog.EncodeAnswers(runlog.Header{Run: "r1", Round: 1, Writer: "i", Epoch: 1}, &runlog.Answers{
+		Agents: []int{0, 1}, Status: []stats.Status{stats.Answered, stats.Answered}, Values: []int64{10_000_000, 30_000_000},
+		Text: []string{"10", "30"}, TokensIn: make([]uint32, 2), TokensOut: make([]uint32, 2), Calls: []uint8{1, 1}, Retries: make([]uint8, 2),
+		PromptSHA: make([]uint64, 2), Model: []string{"p", "p"}, Served: []string{"", ""},
+	})
+	require.NoError(t, err)
+	_, err = js.Publish(t.Context(), subjects.LogAnswer("r1", 0), answers)
+	require.NoError(t, err)
+	catchUp(t, srv, fold)
+	closed, err := fold.Close()
+	require.NoError(t, err)
+	appendCtl(subjects.KindClosed, 1, 0, closed)
+
+	require.Eventually(t, func() bool {
+		catchUp(t, srv, fold)
+		return fold.Phase == runlog.PhaseReady
+	}, 10*time.Second, 10*time.Millisecond)
+	require.Equal(t, map[string]float64{"target": 20}, fold.World)
+
+	kv, err := js.KeyValue(t.Context(), subjects.BucketEnv)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		e, err := kv.Get(t.Context(), subjects.Encode("r1")+".world")
+		if err != nil {
+			return false
+		}
+		var p struct{ World map[string]float64 }
+		return json.Unmarshal(e.Value(), &p) == nil && p.World["target"] == 20
+	}, 10*time.Second, 10*time.Millisecond)
+}
+
+func catchUp(t *testing.T, srv *natstest.Server, fold *runlog.Fold) {
+	t.Helper()
+	err := runlog.Read(t.Context(), srv.JetStream(t), fold.Seq+1, runlog.RunSubjects(fold.Run), func(e runlog.Entry) error {
+		_, err := fold.Apply(e)
+		return err
+	})
+	require.NoError(t, err)
+}

@@ -1,0 +1,17 @@
+package test
+
+import (
+	"os"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if dir := binaryDir.Load(); dir != nil {
+			_ = os.RemoveAll(*dir) // what cannot be removed from the temporary directory is not worth a failure
+		}
+		os.Exit(code) //nolint:forbidigo // goleak leaves the end of the test program to its Cleanup
+	}))
+}

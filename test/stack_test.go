@@ -1,0 +1,106 @@
+package test
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	"github.com/myriad-sim/myriad/internal/control"
+	"github.com/myriad-sim/myriad/internal/report"
+	"github.com/myriad-sim/myriad/internal/results"
+	"github.com/myriad-sim/myriad/internal/runlog"
+	"github.com/myriad-sim/myriad/internal/stack"
+)
+
+// system is a whole stack inside the test, without a listener.
+type system struct {
+	*stack.Stack
+	js jetstream.JetStream
+}
+
+// startSystem starts a stack that stops with the test. Edit, if not nil, changes its settings first.
+func startSystem(t testing.TB, edit func(*stack.Settings)) *system {
+	t.Helper()
+	s := openSystem(t, t.TempDir(), edit)
+	t.Cleanup(func() { s.close(t) })
+	return s
+}
+
+// openSystem starts a stack on a data directory. The caller closes it.
+func openSystem(t testing.TB, dir string, edit func(*stack.Settings)) *system {
+	t.Helper()
+	set, err := stack.FromEnv()
+	require.NoError(t, err)
+	set.Coordinator.HTTP = ""
+	if edit != nil {
+		edit(&set)
+	}
+	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	st, err := stack.Start(t.Context(), stack.Config{Settings: set, DataDir: dir}, log)
+	require.NoError(t, err)
+	js, err := jetstream.New(st.Conn())
+	require.NoError(t, err)
+	return &system{st, js}
+}
+
+func (s *system) close(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 20*time.Second)
+	defer cancel()
+	require.NoError(t, s.Stop(ctx))
+}
+
+// submit starts a run and returns its id.
+func (s *system) submit(t testing.TB, in control.Submission) string {
+	t.Helper()
+	if in.File == "" {
+		in.File = t.Name() + ".yaml"
+	}
+	return s.order(t, control.Submit, in).ID
+}
+
+func (s *system) order(t testing.TB, endpoint string, in any) control.Info {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var info control.Info
+	require.NoError(t, control.Ask(ctx, s.Conn(), endpoint, in, &info))
+	return info
+}
+
+// settled waits until a run is over or paused, and returns what the log says of it.
+func (s *system) settled(t testing.TB, run string) *runlog.State {
+	t.Helper()
+	var last control.Info
+	require.Eventually(t, func() bool {
+		last = s.order(t, control.Status, control.Order{Run: run})
+		return last.Over() || last.State == "paused"
+	}, patience, often, "run %s", run)
+	st, err := runlog.ReadControl(t.Context(), s.js, run)
+	require.NoError(t, err)
+	return st
+}
+
+// play plays a scenario, which must finish.
+func (s *system) play(t testing.TB, in control.Submission) *runlog.State {
+	t.Helper()
+	st := s.settled(t, s.submit(t, in))
+	require.Equal(t, "finished", st.Status(), st.Reason)
+	require.Zero(t, results.Summary(st).Receipt.Lost)
+	return st
+}
+
+// rows are all rows of a run.
+func (s *system) rows(t testing.TB, st *runlog.State) []report.Row {
+	t.Helper()
+	var out []report.Row
+	require.NoError(t, results.Rows(t.Context(), s.js, st, func(r *report.Row) error {
+		out = append(out, *r)
+		return nil
+	}))
+	return out
+}
