@@ -2,24 +2,36 @@ package test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/myriad-sim/myriad/internal/control"
+	"github.com/myriad-sim/myriad/internal/hosts"
+	"github.com/myriad-sim/myriad/internal/natstest"
 	"github.com/myriad-sim/myriad/internal/report"
 	"github.com/myriad-sim/myriad/internal/results"
 	"github.com/myriad-sim/myriad/internal/runlog"
 	"github.com/myriad-sim/myriad/internal/stack"
+	"github.com/myriad-sim/myriad/pkg/subjects"
 )
 
-// system is a whole stack inside the test, without a listener.
+// system is a stack that a test gives orders to.
 type system struct {
-	*stack.Stack
-	js jetstream.JetStream
+	nc    *nats.Conn
+	js    jetstream.JetStream
+	stack *stack.Stack // nil when its services are processes
+}
+
+// connect returns the system whose services are processes on a server of the test.
+func connect(t testing.TB, server *natstest.Server) *system {
+	t.Helper()
+	return &system{nc: server.Connect(t), js: server.JetStream(t)}
 }
 
 // startSystem starts a stack that stops with the test. Edit, if not nil, changes its settings first.
@@ -44,14 +56,14 @@ func openSystem(t testing.TB, dir string, edit func(*stack.Settings)) *system {
 	require.NoError(t, err)
 	js, err := jetstream.New(st.Conn())
 	require.NoError(t, err)
-	return &system{st, js}
+	return &system{st.Conn(), js, st}
 }
 
 func (s *system) close(t testing.TB) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 20*time.Second)
 	defer cancel()
-	require.NoError(t, s.Stop(ctx))
+	require.NoError(t, s.stack.Stop(ctx))
 }
 
 // submit starts a run and returns its id.
@@ -68,8 +80,20 @@ func (s *system) order(t testing.TB, endpoint string, in any) control.Info {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var info control.Info
-	require.NoError(t, control.Ask(ctx, s.Conn(), endpoint, in, &info))
+	require.NoError(t, control.Ask(ctx, s.nc, endpoint, in, &info))
 	return info
+}
+
+// ready waits until a coordinator answers and so many hosts are on the register.
+func (s *system) ready(t testing.TB, hostCount int) {
+	t.Helper()
+	kv, err := s.js.KeyValue(t.Context(), subjects.BucketHosts)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		err := control.Ask(t.Context(), s.nc, control.Status, control.Order{Run: "none"}, nil)
+		list, listErr := hosts.List(t.Context(), kv)
+		return errors.As(err, new(*control.Problem)) && listErr == nil && len(list) == hostCount
+	}, patience, often)
 }
 
 // settled waits until a run is over or paused, and returns what the log says of it.

@@ -196,11 +196,9 @@ func (c *showCmd) agent(ctx context.Context, a *app, js jetstream.JetStream, st 
 	fmt.Fprintf(a.out, "Agent %d of %s, block %s, model %s (%s)\n", n, st.Run, block.Name, block.Model, results.Note(*st.Scenario.Model(block.Model)))
 	attributes := pop.Attributes(n)
 	for _, name := range sortedKeys(attributes) {
-		if name != population.AttrBackground {
-			fmt.Fprintf(a.out, "  %s: %s\n", name, attributes[name])
-		}
+		fmt.Fprintf(a.out, "  %s: %s\n", name, attributes[name])
 	}
-	if b := attributes[population.AttrBackground]; b != "" {
+	if b, ok := pop.Lookup(n, population.AttrBackground); ok {
 		fmt.Fprintf(a.out, "  %s\n", b)
 	}
 	return results.AgentRows(ctx, js, st, n, func(r *report.Row) error {

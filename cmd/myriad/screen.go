@@ -81,7 +81,7 @@ func (s *screen) progress(i control.Info, line *time.Time) {
 			s.bar = progressbar.NewOptions(i.Expected,
 				progressbar.OptionSetWriter(s.text), progressbar.OptionSetDescription(fmt.Sprintf("Round %d/%d", s.round, i.Rounds)),
 				progressbar.OptionSetWidth(min(40, s.width/2)), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true),
-				progressbar.OptionThrottle(pollEvery), progressbar.OptionShowIts(), progressbar.OptionSetItsString("answers"))
+				progressbar.OptionThrottle(pollEvery))
 		}
 	}
 	if s.bar != nil {

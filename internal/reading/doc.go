@@ -7,5 +7,5 @@
 // extraction costs one call while a wrong value stays in the result unseen. testdata/corpus.jsonl shows both sides.
 //
 // The package is pure: no I/O, no goroutines, time linear in the reply. It may import internal/llm (for Message), the
-// JSON repair and JSON Schema libraries, and the standard library; never a service or pkg/scenario.
+// JSON Schema library, and the standard library; never a service or pkg/scenario.
 package reading

@@ -63,12 +63,7 @@ func (r *Reader) document(body string) (Reading, error) {
 	if err := r.undisputed(body, f); err != nil {
 		return Reading{}, err
 	}
-	var v any
-	if f.repair || f.cut {
-		v, err = repaired(f.text)
-	} else {
-		v, err = decodeJSON(f.text)
-	}
+	v, err := decodeJSON(f.json)
 	if err != nil {
 		return Reading{}, err
 	}

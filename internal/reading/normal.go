@@ -107,6 +107,9 @@ var blocks = words(`p div br hr table thead tbody tr td th ul ol li h1 h2 h3 h4 
 // untag drops HTML tags. Block elements become line breaks, <answer> becomes a tag of ours. Struck text, comments and
 // elements we do not know may change the meaning of a value, so they leave a mark that turns it away (see turning).
 func untag(s string) (string, error) {
+	if !strings.Contains(s, "<") {
+		return s, nil
+	}
 	var b strings.Builder
 	b.Grow(len(s))
 	open := false

@@ -9,8 +9,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	jsonrepair "github.com/RealAlexandreAI/json-repair"
 )
 
 // keys under which an answer may stand besides the question's id.
@@ -22,8 +20,7 @@ var objectStart = regexp.MustCompile(`\{\s*(?:"|'|\}|/[/*]|#|[A-Za-z_][A-Za-z0-9
 // found is an object's place in a reply, with the fence around it if it fills one.
 type found struct {
 	object
-	text     string // from its first byte to its last, or to where it was cut
-	from, to int    // in the reply, fence included
+	from, to int // in the reply, fence included
 }
 
 // findObjects returns the objects of a reply, none inside another.
@@ -43,7 +40,7 @@ func findObjects(body string) ([]found, error) {
 		if err != nil {
 			return nil, err
 		}
-		f := found{object: o, text: body[from:o.end], from: from, to: o.end}
+		f := found{object: o}
 		f.from, f.to = fenced(body, from, o.end)
 		out = append(out, f)
 		at = f.to
@@ -99,7 +96,7 @@ func (r *Reader) keyed(f found) (got Reading, key string, err error) {
 		if !m.complete {
 			return Reading{}, "", fmt.Errorf("%w: the value of %q", ErrTruncated, m.key)
 		}
-		raw, err := f.decode(m)
+		raw, err := decodeJSON(m.json)
 		if err != nil {
 			return Reading{}, "", err
 		}
@@ -128,37 +125,6 @@ func (r *Reader) wanted() string {
 		return "answer"
 	}
 	return r.spec.ID
-}
-
-// decode returns a complete top-level value. A value that is valid JSON is taken as written, whatever is wrong around
-// it; repair is for the others only.
-func (f found) decode(m member) (any, error) {
-	if raw, err := decodeJSON(m.raw); err == nil {
-		return raw, nil
-	}
-	text := f.text
-	if f.cut {
-		text = text[:f.upto-(f.end-len(f.text))]
-	}
-	whole, err := repaired(text)
-	if err != nil {
-		return nil, err
-	}
-	members, _ := whole.(map[string]any)
-	value, ok := members[m.key]
-	if !ok {
-		return nil, ErrMalformed
-	}
-	return value, nil
-}
-
-// repaired repairs and decodes an object whose defects the scanner has found harmless.
-func repaired(text string) (any, error) {
-	fixed, err := jsonrepair.RepairJSON(text)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrMalformed, err)
-	}
-	return decodeJSON(fixed)
 }
 
 // decodeJSON decodes exactly one value, numbers as json.Number.

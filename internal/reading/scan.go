@@ -12,24 +12,27 @@ const maxDepth = 64
 // member is one key of an object at its top level.
 type member struct {
 	key      string
-	raw      string // the value as written
+	json     string // the value as valid JSON
 	complete bool   // the value cannot be the beginning of a longer one
 }
 
 // object is JSON found in a reply. The scanner allows what models get wrong and what leaves no doubt about the values:
-// single quotes, bare keys, trailing commas, comments, Python's literals, braces missing at the very end.
+// single quotes, bare keys, trailing commas, comments, Python's literals, brackets missing at the very end. Libraries
+// that repair JSON go further and guess: they turn "33,3" into 33 and close strings where they please. That is why
+// repair happens here, in one pass that copies what it has understood.
 type object struct {
-	end     int // offset after it
+	end     int    // offset after it
+	json    string // the whole as valid JSON, unless it is cut and not clean
 	members []member
 	repair  bool // it is not valid JSON as it stands
 	cut     bool // the text ends before it is closed
 	clean   bool // cut, but right after a complete value
-	upto    int  // cut: offset after the last complete top-level member
 }
 
 type scanner struct {
 	s   string
 	i   int
+	fix strings.Builder // valid JSON for what has been scanned
 	out object
 }
 
@@ -39,7 +42,7 @@ func scanObject(s string, at int) (object, error) {
 	if _, err := p.value(0); err != nil {
 		return object{}, err
 	}
-	p.out.end = p.i
+	p.out.end, p.out.json = p.i, p.fix.String()
 	return p.out, nil
 }
 
@@ -101,6 +104,7 @@ func (p *scanner) value(depth int) (complete bool, err error) {
 
 // collection scans the members of an object or the items of an array.
 func (p *scanner) collection(depth int, closing byte) (complete bool, err error) {
+	p.fix.WriteByte(p.s[p.i])
 	p.i++
 	seen := map[string]bool{}
 	for fresh := true; ; fresh = false {
@@ -112,7 +116,11 @@ func (p *scanner) collection(depth int, closing byte) (complete bool, err error)
 		if p.s[p.i] == closing {
 			p.out.repair = p.out.repair || !fresh // a comma came before it
 			p.i++
+			p.fix.WriteByte(closing)
 			return true, nil
+		}
+		if !fresh {
+			p.fix.WriteByte(',')
 		}
 		var key string
 		if closing == '}' {
@@ -126,23 +134,21 @@ func (p *scanner) collection(depth int, closing byte) (complete bool, err error)
 			seen[key] = true
 			p.space()
 		}
-		from := p.i
+		from := p.fix.Len()
 		complete, err = p.value(depth + 1)
 		if err != nil {
 			return false, err
 		}
 		if depth == 0 && closing == '}' {
-			p.out.members = append(p.out.members, member{key: key, raw: strings.TrimSpace(p.s[from:p.i]), complete: complete})
-			if complete {
-				p.out.upto = p.i
-			}
-		}
-		if !complete {
-			return false, nil
+			p.out.members = append(p.out.members, member{key: key, json: p.fix.String()[from:], complete: complete})
 		}
 		p.space()
-		if p.over() {
+		if complete && p.over() {
 			p.out.cut, p.out.clean = true, true
+			complete = false
+		}
+		if !complete {
+			p.fix.WriteByte(closing) // of use only if the cut is clean
 			return false, nil
 		}
 		switch p.s[p.i] {
@@ -150,6 +156,7 @@ func (p *scanner) collection(depth int, closing byte) (complete bool, err error)
 			p.i++
 		case closing:
 			p.i++
+			p.fix.WriteByte(closing)
 			return true, nil
 		default:
 			return false, p.fail("a comma or bracket is missing")
@@ -165,12 +172,16 @@ func (p *scanner) key() (key string, complete bool, err error) {
 		if key, complete, err = p.text(); err != nil || !complete {
 			return "", false, err
 		}
+		if strings.Contains(key, `\\`) { // it could be another key in disguise
+			return "", false, p.fail("a key has escapes")
+		}
 	} else {
 		key = bareKey.FindString(p.s[p.i:])
 		if key == "" {
 			return "", false, p.fail("a key is missing")
 		}
 		p.i += len(key)
+		p.fix.WriteString(`"` + key + `"`)
 		p.out.repair = true
 	}
 	p.space()
@@ -181,32 +192,38 @@ func (p *scanner) key() (key string, complete bool, err error) {
 	if p.s[p.i] != ':' {
 		return "", false, p.fail("a colon is missing")
 	}
+	p.fix.WriteByte(':')
 	p.i++
 	return key, true, nil
 }
 
-// text scans a string and returns what is between its quotes. Single quotes may hold only what is safe to re-quote.
+// text scans a string and returns what is between its quotes, as JSON escapes it.
 func (p *scanner) text() (inside string, complete bool, err error) {
 	quote := p.s[p.i]
-	p.i++
-	from := p.i
-	for ; p.i < len(p.s); p.i++ {
+	p.out.repair = p.out.repair || quote == '\''
+	p.fix.WriteByte('"')
+	from := p.fix.Len()
+	for p.i++; p.i < len(p.s); p.i++ {
 		switch c := p.s[p.i]; {
 		case c == quote:
+			inside = p.fix.String()[from:]
+			p.fix.WriteByte('"')
 			p.i++
-			if quote == '\'' {
-				p.out.repair = true
+			return inside, true, nil
+		case c == '\\' && p.i+1 < len(p.s):
+			p.i++
+			if p.s[p.i] != '\'' { // JSON has no such escape
+				p.fix.WriteByte('\\')
 			}
-			return p.s[from : p.i-1], true, nil
-		case quote == '\'' && (c == '\\' || c == '"' || c == '#' || c == '/'):
-			return "", false, p.fail("a string in single quotes cannot be repaired")
-		case c == '\\':
-			p.i++
+			p.fix.WriteByte(p.s[p.i])
+		case c == '"':
+			p.fix.WriteString(`\"`)
 		case c < ' ':
 			return "", false, p.fail("a string is broken by a line break")
+		default:
+			p.fix.WriteByte(c)
 		}
 	}
-	p.i = len(p.s)
 	p.out.cut = true
 	return "", false, nil
 }
@@ -232,8 +249,10 @@ func (p *scanner) literal() (complete bool, err error) {
 	}
 	switch run {
 	case "true", "false", "null":
-	case "True", "False", "None":
-		p.out.repair = true
+	case "True", "False":
+		run, p.out.repair = strings.ToLower(run), true
+	case "None":
+		run, p.out.repair = "null", true
 	default:
 		if !jsonNumber.MatchString(run) {
 			p.i = from
@@ -245,6 +264,7 @@ func (p *scanner) literal() (complete bool, err error) {
 			return false, p.fail("a decimal comma")
 		}
 	}
+	p.fix.WriteString(run)
 	return true, nil
 }
 

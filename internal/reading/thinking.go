@@ -11,6 +11,9 @@ var thinkTags = []string{"think", "thinking", "thought", "reasoning", "scratchpa
 // visible returns what follows the last thought of a reply. Chat templates often put the opening tag in the prompt, so
 // a closing tag alone ends a thought too. A thought that never ends means the reply was cut before its answer.
 func visible(reply string) (string, error) {
+	if !strings.Contains(reply, "<") {
+		return reply, nil
+	}
 	lower := asciiLower(reply)
 	end := 0
 	for _, tag := range thinkTags {

@@ -24,7 +24,7 @@ const (
 
 // split cuts text into words. Marks of lists, headings and quotes at the start of a line are not words.
 func split(text string) []word {
-	var out []word
+	out := make([]word, 0, 1+len(text)/5) // about one word of prose
 	line, fresh, bullet := 0, true, false
 	for i := 0; i < len(text); {
 		if isSpace(text[i]) {

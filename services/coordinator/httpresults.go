@@ -127,7 +127,7 @@ func (v *server) source(ctx context.Context, in *runInput) (*document, error) {
 }
 
 type resultsInput struct {
-	runInput
+	ID     string `path:"id" doc:"Id of the run." example:"guess-two-thirds-4kq2m7xa"`
 	Format string `query:"format" enum:"jsonl,csv" default:"jsonl" doc:"JSON lines or CSV, with the same columns."`
 }
 

@@ -189,7 +189,7 @@ func (v *server) state(ctx context.Context, id string) (*runlog.State, error) {
 }
 
 type orderInput struct {
-	runInput
+	ID     string `path:"id" doc:"Id of the run." example:"guess-two-thirds-4kq2m7xa"`
 	Reason string `query:"reason" maxLength:"500" default:"asked for over HTTP" doc:"Why; it is kept with the run."`
 }
 

@@ -23,7 +23,7 @@ const (
 )
 
 type eventsInput struct {
-	runInput
+	ID    string `path:"id" doc:"Id of the run." example:"guess-two-thirds-4kq2m7xa"`
 	After uint64 `header:"Last-Event-ID" doc:"Only events after this one; browsers send it when they come back."`
 }
 

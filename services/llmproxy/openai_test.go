@@ -90,6 +90,7 @@ func TestOpenAIRetriesWhatMayPass(t *testing.T) {
 }
 
 func TestOpenAIGivesUpWhatCannotPass(t *testing.T) {
+	t.Setenv("OPENAI_API_KEY", secret)
 	s := start(t, fast(t))
 	for code, text := range map[int]string{400: "context too long", 401: "who are you", 404: "no such model", 422: "bad field"} {
 		f := fake(t, func(r chatRequest, _ int) answer {
