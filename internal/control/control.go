@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
 
 	"github.com/myriad-sim/myriad/pkg/scenario"
 	"github.com/myriad-sim/myriad/pkg/subjects"
@@ -41,7 +42,7 @@ type Order struct {
 type Info struct {
 	ID       string     `json:"id"`
 	Scenario string     `json:"scenario"`
-	State    string     `json:"state"` // created, running, paused, finished, failed, cancelled
+	State    string     `json:"state"` // created, running, paused, finished, failed, cancelled, or StateDamaged
 	Reason   string     `json:"reason,omitempty"`
 	Seed     uint64     `json:"seed"`
 	Agents   int        `json:"agents"`
@@ -53,6 +54,9 @@ type Info struct {
 	Created  time.Time  `json:"created"`
 	Ended    *time.Time `json:"ended,omitempty"`
 }
+
+// StateDamaged is the state of a run in a list whose entry does not decode. The log is the truth: ask for its status.
+const StateDamaged = "damaged"
 
 // Over reports whether the run has ended.
 func (i Info) Over() bool {
@@ -73,23 +77,23 @@ func (p *Problem) Error() string { return p.Detail }
 var ErrNoCoordinator = errors.New("no coordinator is running on this NATS server")
 
 // Ask sends a request to an endpoint and decodes the answer into out, which may be nil. Problems of the coordinator come
-// back as *Problem.
+// back as *Problem, its absence as ErrNoCoordinator, an answer that does not decode or does not come as another error.
 func Ask(ctx context.Context, nc *nats.Conn, endpoint string, in, out any) error {
 	data, err := json.Marshal(in)
 	if err != nil {
 		return fmt.Errorf("control: encode %s: %w", endpoint, err)
 	}
-	m, err := nc.RequestWithContext(ctx, subjects.Service("coordinator", endpoint), data)
+	m, err := nc.RequestWithContext(ctx, subjects.Service(subjects.ServiceCoordinator, endpoint), data)
 	if errors.Is(err, nats.ErrNoResponders) {
 		return fmt.Errorf("control: %s: %w", endpoint, ErrNoCoordinator)
 	}
 	if err != nil {
 		return fmt.Errorf("control: %s: %w", endpoint, err)
 	}
-	if m.Header.Get("Nats-Service-Error") != "" {
+	if m.Header.Get(micro.ErrorHeader) != "" {
 		p := &Problem{}
 		if err := json.Unmarshal(m.Data, p); err != nil || p.Detail == "" {
-			return fmt.Errorf("control: %s: %s", endpoint, m.Header.Get("Nats-Service-Error"))
+			return fmt.Errorf("control: %s: %s", endpoint, m.Header.Get(micro.ErrorHeader))
 		}
 		return p
 	}

@@ -91,8 +91,7 @@ func byteOffset(src string, runes int) int {
 }
 
 func asCompileError(src string, err error) *CompileError {
-	var fe *file.Error
-	if errors.As(err, &fe) {
+	if fe, ok := errors.AsType[*file.Error](err); ok {
 		return &CompileError{Offset: byteOffset(src, fe.From), Msg: fe.Message}
 	}
 	return &CompileError{Msg: err.Error()}

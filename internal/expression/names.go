@@ -132,13 +132,14 @@ func (r *rewriter) member(path []string, at []ast.Node, full string, known []str
 		"self":           func(e *Env) map[string]float64 { return e.Self },
 	}[full]
 	return r.load(name, k, func(e *Env) (any, error) {
-		if f, ok := from(e)[key]; !ok {
+		f, ok := from(e)[key]
+		if !ok {
 			return nil, fmt.Errorf("%s: %w", name, ErrNoValue)
-		} else if !finite(f) {
-			return nil, fmt.Errorf("%s: %w", name, ErrNotFinite)
-		} else {
-			return f, nil
 		}
+		if !finite(f) {
+			return nil, fmt.Errorf("%s: %w", name, ErrNotFinite)
+		}
+		return f, nil
 	}), nil
 }
 

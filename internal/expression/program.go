@@ -78,8 +78,7 @@ var machines = sync.Pool{New: func() any { return &machine{vm: vm.VM{MemoryBudge
 
 // fail names the expression and drops expr's picture of the source, which shows rewritten names.
 func (p *Program) fail(err error) error {
-	var fe *file.Error
-	if errors.As(err, &fe) {
+	if fe, ok := errors.AsType[*file.Error](err); ok {
 		if fe.Prev != nil {
 			err = fe.Prev
 		} else {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -49,31 +50,39 @@ func Remove(ctx context.Context, kv jetstream.KeyValue, incarnation string) erro
 	return nil
 }
 
-// List returns the hosts on the register, ordered by id and incarnation.
+// listTimeout bounds a listing: if the broker goes away meanwhile its end never comes.
+const listTimeout = 5 * time.Second
+
+// List returns the hosts on the register, ordered by id and incarnation. Entries that no host can have written are left out:
+// shards must not be given to them.
 func List(ctx context.Context, kv jetstream.KeyValue) ([]Beat, error) {
-	w, err := kv.WatchAll(ctx, jetstream.IgnoreDeletes())
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	w, err := kv.WatchAll(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("hosts: list: %w", err)
 	}
 	defer func() { _ = w.Stop() }() // only ends our own subscription
-	var out []Beat
+	beats := map[string]Beat{}      // by key: a host whose beat comes while it is listed is there twice
 	for {
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, fmt.Errorf("hosts: list: %w", ctx.Err())
 		case e, ok := <-w.Updates():
-			if !ok {
+			switch {
+			case !ok:
 				return nil, errors.New("hosts: list: the connection was closed")
-			}
-			if e == nil { // the end of what is there
-				slices.SortFunc(out, func(a, b Beat) int {
+			case e == nil: // the end of what is there
+				return slices.SortedFunc(maps.Values(beats), func(a, b Beat) int {
 					return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Incarnation, b.Incarnation))
-				})
-				return out, nil
-			}
-			var b Beat
-			if err := json.Unmarshal(e.Value(), &b); err == nil {
-				out = append(out, b)
+				}), nil
+			case e.Operation() != jetstream.KeyValuePut:
+				delete(beats, e.Key())
+			default:
+				var b Beat
+				if err := json.Unmarshal(e.Value(), &b); err == nil && subjects.Encode(b.Incarnation) == e.Key() {
+					beats[e.Key()] = b
+				}
 			}
 		}
 	}

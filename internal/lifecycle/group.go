@@ -67,14 +67,19 @@ func (g *Group) Start(ctx context.Context) error {
 	}
 	for _, m := range g.members {
 		if err := g.startOne(ctx, m); err != nil {
-			sctx, cancel := g.graceful(ctx)
-			defer cancel()
-			return errors.Join(err, g.stopAll(sctx))
+			return errors.Join(err, g.undo(ctx))
 		}
 		g.running++
 	}
 	g.started = true
 	return nil
+}
+
+// undo stops what a failed Start had started.
+func (g *Group) undo(ctx context.Context) error {
+	ctx, cancel := g.graceful(ctx)
+	defer cancel()
+	return g.stopAll(ctx)
 }
 
 func (g *Group) startOne(ctx context.Context, m member) error {

@@ -14,7 +14,7 @@ func AppendResult(dst []byte, r *Result) ([]byte, error) {
 	if err := r.check(); err != nil {
 		return dst, err
 	}
-	b := appendArray(dst, 11)
+	b := appendArray(dst, 12)
 	b = appendUint(b, Version)
 	b = appendUint(b, r.ID)
 	b = appendBool(b, r.Done)
@@ -38,6 +38,10 @@ func AppendResult(dst []byte, r *Result) ([]byte, error) {
 	b = appendStrings(b, r.Error)
 	b = appendString(b, r.Served)
 	b = appendString(b, r.Refused)
+	b = appendArray(b, len(r.Cut))
+	for _, v := range r.Cut {
+		b = appendUint(b, uint64(v))
+	}
 	if n := len(b) - len(dst); n > MaxBytes {
 		return dst, fmt.Errorf("%w: a result of %d bytes, %d are allowed", ErrTooLarge, n, MaxBytes)
 	}
@@ -53,6 +57,11 @@ func (r *Result) check() error {
 	if len(r.Text) != n || len(r.TokensIn) != n || len(r.TokensOut) != n || len(r.Retries) != n ||
 		(len(r.Error) != n && len(r.Error) != 0) {
 		return fmt.Errorf("%w: the columns of a result differ in length", ErrDamaged)
+	}
+	for _, at := range r.Cut {
+		if int(at) >= n {
+			return fmt.Errorf("%w: completion %d of %d was cut", ErrDamaged, at, n)
+		}
 	}
 	return nil
 }
@@ -95,6 +104,8 @@ func DecodeResult(data []byte) (*Result, error) {
 			r.Served = c.text()
 		case 10:
 			r.Refused = c.text()
+		case 11:
+			r.Cut = numbers[uint32](c, MaxCalls-1)
 		default:
 			c.skip()
 		}

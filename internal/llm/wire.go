@@ -107,4 +107,5 @@ type Result struct {
 	Error     []string // "" when Text is a completion; else why the call failed for good. nil: all fine
 	Served    string   // model name as the server reported it
 	Refused   string   // with Done: the whole request was refused (unknown version, bad model, bad facts), nothing was called; but see RefusedBusy
+	Cut       []uint32 // positions in Index, ascending, whose Text ended at a length limit: what stands at its end may be half a word
 }

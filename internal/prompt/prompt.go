@@ -12,7 +12,7 @@ import (
 // and safe for concurrent use.
 type Round struct {
 	number  int
-	systems []*template.Bound // by block; nil where the block has no system prompt
+	systems []*template.Bound // by block: the system prompt where it differs between agents, else nil
 	shared  []string          // by block: the system prompt where it is the same for every agent, else ""
 	asks    []*template.Bound // by question
 }
@@ -21,22 +21,9 @@ type Round struct {
 func NewRound(s *scenario.Scenario, shared template.Shared) (*Round, error) {
 	r := &Round{number: shared.Round}
 	for _, b := range s.Blocks {
-		var bound *template.Bound
-		var text string
-		if b.System != nil {
-			var err error
-			if bound, err = b.System.Bind(shared); err != nil {
-				return nil, fmt.Errorf("agents.%s.system, round %d: %w", b.Name, shared.Round, err)
-			}
-			if !bound.PerAgent() {
-				out, err := bound.Append(nil, nil)
-				if err != nil {
-					return nil, fmt.Errorf("agents.%s.system, round %d: %w", b.Name, shared.Round, err)
-				}
-				text = string(out)
-			}
+		if err := r.bindSystem(b, shared); err != nil {
+			return nil, fmt.Errorf("agents.%s.system, round %d: %w", b.Name, shared.Round, err)
 		}
-		r.systems, r.shared = append(r.systems, bound), append(r.shared, text)
 	}
 	for _, q := range s.Turn {
 		bound, err := q.Ask.Bind(shared)
@@ -46,6 +33,25 @@ func NewRound(s *scenario.Scenario, shared template.Shared) (*Round, error) {
 		r.asks = append(r.asks, bound)
 	}
 	return r, nil
+}
+
+func (r *Round) bindSystem(b scenario.Block, shared template.Shared) error {
+	var own *template.Bound
+	var same []byte
+	if b.System != nil {
+		bound, err := b.System.Bind(shared)
+		if err != nil {
+			return err
+		}
+		if own = bound; !bound.PerAgent() {
+			own = nil
+			if same, err = bound.Append(nil, nil); err != nil {
+				return err
+			}
+		}
+	}
+	r.systems, r.shared = append(r.systems, own), append(r.shared, string(same))
+	return nil
 }
 
 // Number is the round's number, from 1.
@@ -77,36 +83,41 @@ func (r *Round) Messages(s *scenario.Scenario, a template.Agent, block, question
 		return nil, err
 	}
 	text, err := r.ask(s, a, question)
-	return append(out, llm.Message{Role: llm.RoleUser, Content: text}), err
+	if err != nil {
+		return nil, err
+	}
+	return append(out, llm.Message{Role: llm.RoleUser, Content: text}), nil
 }
 
 // Talk returns what agent a sends when somebody outside the round says something to it.
 func (r *Round) Talk(s *scenario.Scenario, a template.Agent, block int, past Past, said string) ([]llm.Message, error) {
 	out, err := r.history(s, a, block, past)
-	return append(out, llm.Message{Role: llm.RoleUser, Content: said}), err
+	if err != nil {
+		return nil, err
+	}
+	return append(out, llm.Message{Role: llm.RoleUser, Content: said}), nil
 }
 
 func (r *Round) history(s *scenario.Scenario, a template.Agent, block int, past Past) ([]llm.Message, error) {
 	out := make([]llm.Message, 0, 2+2*len(past.Turns)*len(r.asks)+2*len(past.Earlier)+len(past.Notes))
-	if r.systems[block] != nil && r.shared[block] == "" {
-		text, err := r.systems[block].Append(nil, a)
+	if own := r.systems[block]; own != nil {
+		text, err := own.Append(nil, a)
 		if err != nil {
 			return nil, fmt.Errorf("agents.%s.system, round %d, agent %d: %w", s.Blocks[block].Name, r.number, a.Number(), err)
 		}
-		out = append(out, llm.Message{Role: llm.RoleSystem, Content: string(text)})
+		if len(text) > 0 {
+			out = append(out, llm.Message{Role: llm.RoleSystem, Content: string(text)})
+		}
 	}
 	for _, t := range past.Turns {
 		for q, reply := range t.Replies {
+			text, err := "", error(nil)
 			if s.Memory.Question {
-				text, err := t.Round.ask(s, t.Agent, q)
-				if err != nil {
+				if text, err = t.Round.ask(s, t.Agent, q); err != nil {
 					return nil, err
 				}
-				out = append(out, llm.Message{Role: llm.RoleUser, Content: text})
 			}
-			if s.Memory.Answer {
-				out = append(out, llm.Message{Role: llm.RoleAssistant, Content: reply})
-			}
+			out = exchange(out, s.Memory, text, reply)
 		}
 	}
 	out = append(out, past.Notes...)
@@ -115,9 +126,21 @@ func (r *Round) history(s *scenario.Scenario, a template.Agent, block int, past 
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, llm.Message{Role: llm.RoleUser, Content: text}, llm.Message{Role: llm.RoleAssistant, Content: reply})
+		out = exchange(out, scenario.Memory{Question: true, Answer: true}, text, reply)
 	}
 	return out, nil
+}
+
+// exchange appends those sides of an exchange that are kept. A reply that never came is left out: servers refuse messages
+// of an assistant that say nothing.
+func exchange(out []llm.Message, keep scenario.Memory, asked, reply string) []llm.Message {
+	if keep.Question {
+		out = append(out, llm.Message{Role: llm.RoleUser, Content: asked})
+	}
+	if keep.Answer && reply != "" {
+		out = append(out, llm.Message{Role: llm.RoleAssistant, Content: reply})
+	}
+	return out
 }
 
 func (r *Round) ask(s *scenario.Scenario, a template.Agent, question int) (string, error) {

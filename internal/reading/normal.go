@@ -171,7 +171,7 @@ func element(s string) (string, int) {
 // unbox turns \boxed{33} into an "Answer: 33" line and drops the marks of LaTeX formulas.
 func unbox(s string) (string, error) {
 	const box = `\boxed{`
-	if !strings.Contains(s, `\`) {
+	if !strings.Contains(s, `\`) && !strings.Contains(s, "$$") {
 		return s, nil
 	}
 	var b strings.Builder

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -14,8 +13,16 @@ import (
 // keys under which an answer may stand besides the question's id.
 var keys = words("answer value number choice")
 
-// objectStart finds what begins like an object: a brace with a key, or an empty one. Braces of prose and LaTeX do not.
-var objectStart = regexp.MustCompile(`\{\s*(?:"|'|\}|/[/*]|#|[A-Za-z_][A-Za-z0-9_-]{0,63}\s*:|$)`)
+// opensObject reports whether s, which starts with a brace, begins like an object: with a key, or empty. Braces of prose
+// and LaTeX do not.
+func opensObject(s string) bool {
+	rest := strings.TrimLeft(s[1:], " \t\r\n")
+	if rest == "" || strings.ContainsRune("\"'}#", rune(rest[0])) || strings.HasPrefix(rest, "//") || strings.HasPrefix(rest, "/*") {
+		return true
+	}
+	key := bareKey.FindString(rest[:min(len(rest), 64)])
+	return key != "" && strings.HasPrefix(strings.TrimLeft(rest[len(key):], " \t\r\n"), ":")
+}
 
 // found is an object's place in a reply, with the fence around it if it fills one.
 type found struct {
@@ -27,13 +34,13 @@ type found struct {
 func findObjects(body string) ([]found, error) {
 	var out []found
 	for at := 0; ; {
-		next := objectStart.FindStringIndex(body[at:])
-		if next == nil {
+		next := strings.IndexByte(body[at:], '{')
+		if next < 0 {
 			return out, nil
 		}
-		from := at + next[0]
-		if from > 0 && (body[from-1] == '\\' || body[from-1] == '}' || wordByte(body[from-1])) {
-			at = from + 1 // a LaTeX command's argument, or part of a word
+		from := at + next
+		if !opensObject(body[from:]) || from > 0 && (body[from-1] == '\\' || body[from-1] == '}' || wordByte(body[from-1])) {
+			at = from + 1 // prose, a LaTeX command's argument, or part of a word
 			continue
 		}
 		o, err := scanObject(body, from)

@@ -143,12 +143,12 @@ func (r *Reader) exact(s string) (float64, string, error) {
 
 // bounded applies the bounds to a rounded number.
 func (r *Reader) bounded(v float64, text string) (Reading, error) {
-	if v < r.lo || v > r.hi {
-		if r.spec.OutOfRange != Clamp {
+	if v < r.lo || v > r.hi || math.Abs(v) > r.limit {
+		nearest := min(max(v, r.lo), r.hi)
+		if r.spec.OutOfRange != Clamp || math.Abs(nearest) > r.limit {
 			return Reading{}, fmt.Errorf("%w: %s is not %s", ErrOutOfRange, text, r.bounds())
 		}
-		v = min(max(v, r.lo), r.hi)
-		text = formatPlain(v)
+		v, text = nearest, formatPlain(nearest)
 	}
 	if r.spec.Type == TypeLikert && v != math.Trunc(v) {
 		return Reading{}, fmt.Errorf("%w: %s is not a whole number", ErrAmbiguous, text)

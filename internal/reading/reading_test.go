@@ -126,7 +126,8 @@ func TestRoundingIsDecimal(t *testing.T) {
 func TestCanonicalNumbersReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		decimals := rapid.IntRange(0, 9).Draw(t, "decimals")
-		c := rapid.Int64Range(-1<<53, 1<<53).Draw(t, "canonical")
+		// Beyond this the product of a float64 and a power of ten is no longer within half a unit.
+		c := rapid.Int64Range(-1<<50, 1<<50).Draw(t, "canonical")
 		scale := math.Pow10(decimals)
 		v := float64(c) / scale
 		plain := strconv.FormatFloat(v, 'f', -1, 64)
@@ -266,20 +267,21 @@ func TestTimeIsLinear(t *testing.T) {
 		require.NoError(t, err)
 		readers[typ] = r
 	}
-	cost := func(r *reading.Reader, reply string) time.Duration {
+	cost := func(r *reading.Reader, reply string, tries int) time.Duration {
 		best := time.Hour
-		for range 3 {
+		for range tries {
 			start := time.Now()
 			_, _ = r.Rule(reply)
 			best = min(best, time.Since(start))
 		}
 		return best
 	}
+	const quick = 500 * time.Millisecond
 	small, big := hostile(reading.MaxReply/8), hostile(reading.MaxReply)
 	for unit := range big {
 		for name, r := range readers {
-			if took := cost(r, big[unit]); took > 100*time.Millisecond {
-				require.Less(t, took, 30*cost(r, small[unit]), "%s: %q", name, unit)
+			if cost(r, big[unit], 1) > quick {
+				require.Less(t, cost(r, big[unit], 3), 30*cost(r, small[unit], 3), "%s: %q", name, unit)
 			}
 		}
 	}

@@ -13,6 +13,9 @@ var refusal = regexp.MustCompile(`\bi(?:'m| am)? (?:(?:really|simply|just|respec
 	`(?: (?:in|with|to|you|on|about|a|an|any|the|this|that|such|it|these|your|my|number|answer|choice|response|request|question|game|guess|value|personal|opinion|opinions|preference|single|specific))*` +
 	` ?(?:[.!;,\n]|$|for |because |as |since |due )`)
 
+// maxRefusal is the longest text, in bytes, taken for a refusal: who refuses does not write pages.
+const maxRefusal = 2 << 10
+
 // refusals in a sentence of their own, and the most usual ones of other languages.
 var (
 	flat = regexp.MustCompile(`(?:^|[.!\n] ?)(?:no comment|i refuse|i decline|i must decline|i respectfully decline|i won't answer|i abstain)(?:[.!\n]|$)`)
@@ -26,6 +29,9 @@ var (
 // refuses reports whether a text without any value refuses to give one. It is conservative: what it does not know goes
 // to a model, which can tell a refusal from hesitation. A refusal that is taken back is none.
 func refuses(normal string) bool {
+	if len(normal) > maxRefusal {
+		return false
+	}
 	text := spaces.ReplaceAllString(strings.ToLower(normal), " ")
 	end := -1
 	if at := refusal.FindStringIndex(text); at != nil {

@@ -17,7 +17,11 @@ func (r *Reader) Rule(reply string) (Reading, error) {
 			return r.bounded(v, text)
 		}
 	case TypeChoice:
-		if got, ok := r.exactChoice(strings.TrimSpace(reply)); ok {
+		whole := strings.TrimSpace(reply)
+		if got, ok := r.exactChoice(whole); ok {
+			return got, nil
+		}
+		if got, ok := r.exactChoice(strings.Trim(whole, "*_`\"'()[].!")); ok { // "(b)", "**Yes.**"
 			return got, nil
 		}
 	}

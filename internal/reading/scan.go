@@ -172,7 +172,7 @@ func (p *scanner) key() (key string, complete bool, err error) {
 		if key, complete, err = p.text(); err != nil || !complete {
 			return "", false, err
 		}
-		if strings.Contains(key, `\\`) { // it could be another key in disguise
+		if strings.ContainsRune(key, '\\') { // it could be another key in disguise
 			return "", false, p.fail("a key has escapes")
 		}
 	} else {

@@ -46,6 +46,7 @@ type Reading struct {
 type Reader struct {
 	spec          Spec
 	lo, hi        float64 // the bounds, moved inward to representable values; infinite for none
+	limit         float64 // largest size a number may have whatever the bounds
 	choices       []choice
 	none, refused string // what an extraction writes in place of a value
 }
@@ -64,6 +65,7 @@ func New(s Spec) (*Reader, error) {
 		}
 		r.spec.Decimals, r.spec.OutOfRange = maxDecimals, ""
 		r.lo, r.hi = 1, float64(s.Points)
+		r.limit = r.hi
 	case TypeChoice:
 		if err := r.setChoices(); err != nil {
 			return nil, err
@@ -101,8 +103,8 @@ func (r *Reader) setBounds() error {
 		}
 		r.hi = c / scale
 	}
-	limit := maxCanonical / scale
-	if r.lo > r.hi || r.lo > limit || r.hi < -limit {
+	r.limit = maxCanonical / scale
+	if r.lo > r.hi || r.lo > r.limit || r.hi < -r.limit {
 		return fmt.Errorf("%w: no number with %d decimals is from %v to %v", ErrSpec, s.Decimals, s.Min, s.Max)
 	}
 	return nil

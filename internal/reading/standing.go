@@ -90,7 +90,7 @@ func (r *Reader) stated(ws []word, at int, guessing bool) bool {
 		start--
 	}
 	clause := ws[start:at]
-	if len(clause) == 0 || r.doubtful(ws, start) {
+	if len(clause) == 0 || len(clause) == maxClause || r.doubtful(ws, start) {
 		return false
 	}
 	if start > 0 && ws[start-1].has(":") {
@@ -106,6 +106,9 @@ func (r *Reader) stated(ws []word, at int, guessing bool) bool {
 		return false
 	}
 	if clause[len(clause)-1].has(":") {
+		if len(clause) == 1 && clause[0].core == "number" { // of what?
+			return false
+		}
 		for _, w := range clause {
 			if !labels[w.core] && w.core != strings.ToLower(r.spec.ID) {
 				return false

@@ -99,7 +99,11 @@ func (r *Reader) content(ws []word, at int) occurrence {
 	}
 	end, complete := r.after(ws, o.to)
 	prefixed := o.from == at+1 && ws[at].core == "option"
+	// A whole number with a point before more text opens a list: "Answer:\n1. First …".
+	listed := ws[o.to-1].has(".") && !ws[o.to-1].last && (ws[at].first || ws[o.from].core == "1") && r.spec.Type != TypeChoice
 	switch {
+	case listed:
+		o.key, o.err = "", ErrAmbiguous
 	case !complete && len(found) > 1:
 		o.key, o.err = "", ErrManyValues
 	case !complete || o.from != at && !prefixed && !r.stated(ws[at:], o.from-at, false):

@@ -32,10 +32,11 @@ func visible(reply string) (string, error) {
 
 // asciiLower lowers letters without moving any byte, so that positions stay valid in the original.
 func asciiLower(s string) string {
-	return strings.Map(func(c rune) rune {
+	out := []byte(s)
+	for i, c := range out {
 		if c >= 'A' && c <= 'Z' {
-			return c + 'a' - 'A'
+			out[i] = c + 'a' - 'A'
 		}
-		return c
-	}, s)
+	}
+	return string(out)
 }

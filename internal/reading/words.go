@@ -14,7 +14,6 @@ type word struct {
 	line        int    // line number in the text
 	first, last bool   // on its line
 	bullet      bool   // a dash stands before it at the start of the line
-	start, end  int    // byte offsets of the whole piece in the text
 }
 
 const (
@@ -43,7 +42,7 @@ func split(text string) []word {
 		}
 		if piece := text[i:end]; !fresh || !lineMark(piece) {
 			w := newWord(piece)
-			w.line, w.first, w.bullet, w.start, w.end = line, fresh, bullet, i, end
+			w.line, w.first, w.bullet = line, fresh, bullet
 			out = append(out, w)
 			fresh, bullet = false, false
 		} else if piece == "-" {
@@ -121,7 +120,7 @@ var (
 		plutôt pero sino però anzi mas maar но`)
 	// doubts make the sentence they stand in a condition, a memory, or somebody else's.
 	doubts = words(`if unless were was had last previous previously earlier before initially originally first tempted
-		suppose supposing said says say? told thinks imagine hypothetically naive never not example instance cannot
+		suppose supposing pretend said says say told tells think thinks claim claims believe believes argue imagine hypothetically naive never not example instance cannot
 		can't don't won't wouldn't shouldn't couldn't could should`)
 	// deciding words in an explanation after the answer mean that it may decide again.
 	deciding = words(`i i'll i'd i'm i've my me final answer choose choice guess pick submit decide decision settle

@@ -146,13 +146,13 @@ func TestSummaryHasTheKeysOfTheFormat(t *testing.T) {
 	}
 	require.NoError(t, json.Unmarshal(b.Bytes(), &object))
 	for id, q := range object.Rounds[0].Questions {
-		for _, key := range strings.Fields("answers valid extracted repaired refused fallback missing mean min max std median mode nearest within") {
+		for key := range strings.FieldsSeq("answers valid extracted repaired refused fallback missing mean min max std median mode nearest within") {
 			require.Contains(t, q, key, id)
 		}
 	}
 	require.Nil(t, object.Rounds[0].Questions["move"]["mean"], "a choice has no mean")
 	at := -1
-	for _, key := range strings.Fields(`"run" "scenario" "seed" "result_hash" "receipt" "lost" "duplicates" "repeated_calls" "faults" "rounds"`) {
+	for key := range strings.FieldsSeq(`"run" "scenario" "seed" "result_hash" "receipt" "lost" "duplicates" "repeated_calls" "faults" "rounds"`) {
 		next := strings.Index(b.String(), key+":")
 		require.Greater(t, next, at, key)
 		at = next

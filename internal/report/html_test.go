@@ -22,12 +22,12 @@ func html(t *testing.T, d report.Data) string {
 // has and hasNot do not print the page when they fail.
 func has(t *testing.T, page, part string) {
 	t.Helper()
-	require.True(t, strings.Contains(page, part), "the page lacks %q", part)
+	require.Contains(t, page, part, "the page lacks %q", part)
 }
 
 func hasNot(t *testing.T, page, part string) {
 	t.Helper()
-	require.False(t, strings.Contains(page, part), "the page has %q", part)
+	require.NotContains(t, page, part, "the page has %q", part)
 }
 
 var (

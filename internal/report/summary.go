@@ -167,8 +167,7 @@ func WriteJSON(w io.Writer, s Summary) error {
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	err := e.Encode(s)
-	var unsupported *json.UnsupportedValueError
-	if errors.As(err, &unsupported) {
+	if unsupported, ok := errors.AsType[*json.UnsupportedValueError](err); ok {
 		return fmt.Errorf("%w: %s", ErrNotFinite, unsupported.Str)
 	}
 	if err != nil {

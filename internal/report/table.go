@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -102,7 +103,7 @@ func questionGrid(s Summary, q Question, width int) grid {
 		} else {
 			g.groups = append(g.groups, shares)
 		}
-		probe := grid{key: g.key, groups: [][]column{append(shares[:len(shares):len(shares)], valid)}}
+		probe := grid{key: g.key, groups: [][]column{append(slices.Clip(shares), valid)}}
 		if len(probe.pieces(width)) > 1 {
 			return turnedGrid(s, q, width)
 		}

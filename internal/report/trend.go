@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -93,8 +94,8 @@ func newTrendPlot(id string, s Summary, q Question) *trendPlot {
 		}
 		p.Points = append(p.Points, m)
 	}
-	for i := len(lower) - 1; i >= 0; i-- {
-		upper = append(upper, lower[i])
+	for _, l := range slices.Backward(lower) {
+		upper = append(upper, l)
 	}
 	p.Band, p.Mean, p.Target = strings.Join(upper, " "), strings.Join(mean, " "), strings.Join(target, " ")
 	p.Lows, p.Highs = strings.Join(lows, " "), strings.Join(highs, " ")

@@ -18,7 +18,7 @@ func Summary(s *runlog.State) report.Summary {
 		Run: s.Run, Scenario: sc.Name, Seed: sc.Seed, ResultHash: hex.EncodeToString(s.Chain), Version: report.Version,
 		State: s.Status(), StopReason: s.Reason, Agents: s.Created.Agents, Started: s.CreatedAt.UTC(), Rounds: []report.Round{},
 		Receipt: report.Receipt{
-			Lost: int(s.Expected - s.Accepted), Duplicates: int(s.Duplicates), Faults: len(s.Faults) + s.Takeovers, //nolint:gosec // counts
+			Lost: int(s.Expected - s.Accepted), Duplicates: int(s.Duplicates), Faults: s.FaultCount + s.Takeovers, //nolint:gosec // counts
 		},
 	}
 	if s.Asked > s.Accepted {
@@ -67,7 +67,7 @@ func round(sc *scenario.Scenario, r runlog.RoundResult) report.Round {
 	out := report.Round{
 		Round: r.Round, Seconds: r.ClosedAt.Sub(r.OpenedAt).Seconds(), Calls: int(r.Closed.Calls), Retries: int(r.Closed.Retries), //nolint:gosec // counts
 		TokensIn: int(r.Closed.TokensIn), TokensOut: int(r.Closed.TokensOut), //nolint:gosec // counts
-		World:     map[string]float64{}, Questions: map[string]report.Outcome{},
+		World: map[string]float64{}, Questions: map[string]report.Outcome{},
 	}
 	if r.Env != nil {
 		out.World = r.Env.World

@@ -3,6 +3,7 @@ package runlog
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/vmihailenco/msgpack/v5"
 
@@ -12,14 +13,15 @@ import (
 // Limits of one answer record.
 const (
 	MaxChunk      = 1024       // agents
-	MaxChunkBytes = 256 * 1024 // bytes of text before a chunk is cut
+	MaxChunkBytes = 256 * 1024 // bytes of text before a chunk is cut; only a single answer may have more
 )
 
 // Attempt is one completion on the way to an answer that needed more than one, kept so that a run can be replayed.
 type Attempt struct {
-	Kind   uint8 // llm.Purpose...
-	Number uint32
-	Text   string
+	_msgpack struct{} `msgpack:",as_array"`
+	Kind     uint8    // llm.Purpose...
+	Number   uint32
+	Text     string
 }
 
 // Answers is a column-wise chunk of the answers of agents of one shard to one question. All columns have the length of
@@ -33,39 +35,115 @@ type Answers struct {
 	Text      []string // the reply the value was read from
 	TokensIn  []uint32
 	TokensOut []uint32
-	Calls     []uint8  // model calls behind the answer
-	Retries   []uint8  // transport retries among them
-	PromptSHA []uint64 // first 8 bytes, big endian, of the SHA-256 of the messages first sent
-	Model     []string // name of the model under the scenario's models:
-	Served    []string // model name as reported by the server
+	Calls     []uint8           // model calls behind the answer
+	Retries   []uint8           // transport retries among them
+	PromptSHA []uint64          // first 8 bytes, big endian, of the SHA-256 of the messages first sent
+	Model     []string          // name of the model under the scenario's models:
+	Served    []string          // model name as reported by the server
 	Attempts  map[int][]Attempt // by position: every completion, only for answers that took more than one
 }
 
 // Len is the number of answers.
 func (a *Answers) Len() int { return len(a.Agents) }
 
+// check refuses what cannot be encoded, before anything is written.
+func (a *Answers) check() error {
+	n := a.Len()
+	if n > MaxChunk {
+		return fmt.Errorf("%w: %d answers, a chunk holds %d", ErrTooLarge, n, MaxChunk)
+	}
+	for _, have := range [...]int{
+		len(a.Status), len(a.Values), len(a.Text), len(a.TokensIn), len(a.TokensOut),
+		len(a.Calls), len(a.Retries), len(a.PromptSHA), len(a.Model), len(a.Served),
+	} {
+		if have != n {
+			return fmt.Errorf("runlog: a column of %d answers to %d agents", have, n)
+		}
+	}
+	if a.Question < 0 || a.Shard < 0 {
+		return fmt.Errorf("runlog: answers to question %d of shard %d", a.Question, a.Shard)
+	}
+	prev := -1
+	for _, agent := range a.Agents {
+		if agent <= prev {
+			return fmt.Errorf("runlog: agents of a chunk are not ascending: %d after %d", agent, prev)
+		}
+		prev = agent
+	}
+	return nil
+}
+
+// Cut splits answers into chunks within MaxChunk and MaxChunkBytes, the texts of attempts counted. The chunks share
+// memory with a. It returns a itself where it fits.
+func (a *Answers) Cut() []*Answers {
+	var out []*Answers
+	first, size := 0, 0
+	for i := range a.Agents {
+		add := len(a.Text[i])
+		for _, t := range a.Attempts[i] {
+			add += len(t.Text)
+		}
+		if i > first && (i-first == MaxChunk || size+add > MaxChunkBytes) {
+			out = append(out, a.slice(first, i))
+			first, size = i, 0
+		}
+		size += add
+	}
+	if first == 0 {
+		return []*Answers{a}
+	}
+	return append(out, a.slice(first, a.Len()))
+}
+
+func (a *Answers) slice(from, to int) *Answers {
+	out := &Answers{
+		Question: a.Question, Shard: a.Shard, Agents: a.Agents[from:to], Status: a.Status[from:to], Values: a.Values[from:to],
+		Text: a.Text[from:to], TokensIn: a.TokensIn[from:to], TokensOut: a.TokensOut[from:to], Calls: a.Calls[from:to],
+		Retries: a.Retries[from:to], PromptSHA: a.PromptSHA[from:to], Model: a.Model[from:to], Served: a.Served[from:to],
+	}
+	for at, attempts := range a.Attempts {
+		if at >= from && at < to {
+			if out.Attempts == nil {
+				out.Attempts = map[int][]Attempt{}
+			}
+			out.Attempts[at-from] = attempts
+		}
+	}
+	return out
+}
+
+// EncodeAnswers returns the record of a chunk. Errors: ErrTooLarge, or columns that do not fit each other.
+func EncodeAnswers(h Header, a *Answers) ([]byte, error) {
+	body, err := a.encode()
+	if err != nil {
+		return nil, err
+	}
+	h.Kind = KindAnswer
+	return Encode(h, body)
+}
+
 // answersFields is the number of elements of the chunk's array.
 const answersFields = 14
 
-// encode appends the chunk as a msgpack array of columns. Agents are stored as gaps, numbers as varints, texts as
+// encode returns the chunk as a msgpack array of columns. Agents are stored as gaps, numbers as varints, texts as
 // lengths and one block, names as runs.
 func (a *Answers) encode() ([]byte, error) {
+	if err := a.check(); err != nil {
+		return nil, err
+	}
 	n := a.Len()
 	var text int
 	for _, t := range a.Text {
 		text += len(t)
 	}
-	out := make([]byte, 0, 64+n*24+text)
+	out := make([]byte, 0, 128+n*24+text)
 	out = append(out, 0x90|answersFields, Version)
-	out = appendUint(out, uint64(a.Question))
-	out = appendUint(out, uint64(a.Shard))
-	col := make([]byte, 0, n*4)
+	out = appendUint(out, uint64(a.Question)) //nolint:gosec // checked
+	out = appendUint(out, uint64(a.Shard))    //nolint:gosec // checked
+	col := make([]byte, 0, n*8)
 	prev := -1
 	for _, agent := range a.Agents {
-		if agent <= prev {
-			return nil, fmt.Errorf("runlog: agents of a chunk are not ascending: %d after %d", agent, prev)
-		}
-		col = binary.AppendUvarint(col, uint64(agent-prev-1))
+		col = binary.AppendUvarint(col, uint64(agent-prev-1)) //nolint:gosec // ascending
 		prev = agent
 	}
 	out = appendBin(out, col)
@@ -106,100 +184,28 @@ func (a *Answers) encode() ([]byte, error) {
 	return a.appendAttempts(out)
 }
 
+// attemptsOf is an element of the attempts column.
+type attemptsOf struct {
+	_msgpack struct{} `msgpack:",as_array"`
+	At       int
+	Attempts []Attempt
+}
+
 func (a *Answers) appendAttempts(out []byte) ([]byte, error) {
-	type entry struct {
-		_msgpack struct{} `msgpack:",as_array"`
-		At       int
-		Attempts []Attempt
+	if len(a.Attempts) == 0 {
+		return appendBin(out, nil), nil
 	}
-	list := make([]entry, 0, len(a.Attempts))
-	for i := range a.Len() {
-		if at, ok := a.Attempts[i]; ok {
-			list = append(list, entry{At: i, Attempts: at})
+	list := make([]attemptsOf, 0, len(a.Attempts))
+	for at, attempts := range a.Attempts {
+		if at < 0 || at >= a.Len() {
+			return nil, fmt.Errorf("runlog: attempts of position %d in a chunk of %d", at, a.Len())
 		}
+		list = append(list, attemptsOf{At: at, Attempts: attempts})
 	}
+	slices.SortFunc(list, func(a, b attemptsOf) int { return a.At - b.At })
 	raw, err := msgpack.Marshal(list)
 	if err != nil {
 		return nil, fmt.Errorf("runlog: encode attempts: %w", err)
 	}
 	return appendBin(out, raw), nil
-}
-
-// DecodeAnswers decodes the body of an answer record. It never returns a chunk whose columns differ in length.
-func DecodeAnswers(body []byte) (*Answers, error) {
-	d := columns{buf: body}
-	if n := d.array(); n < answersFields {
-		return nil, fmt.Errorf("%w: answer chunk of %d columns, want %d", ErrDamaged, n, answersFields)
-	}
-	if v := d.uint(); d.err == nil && v != Version {
-		return nil, fmt.Errorf("%w: answer chunk version %d, this binary knows %d", ErrVersion, v, Version)
-	}
-	a := &Answers{Question: d.int(), Shard: d.int()}
-	gaps := varints{buf: d.bin()}
-	for next := 0; len(gaps.buf) > 0 && len(a.Agents) <= MaxChunk; {
-		next += gaps.int()
-		a.Agents = append(a.Agents, next)
-		next++
-	}
-	n := len(a.Agents)
-	if n > MaxChunk {
-		return nil, fmt.Errorf("%w: more than %d agents in a chunk", ErrDamaged, MaxChunk)
-	}
-	status := d.bin()
-	values := varints{buf: d.bin()}
-	lens := varints{buf: d.bin()}
-	text := string(d.bin())
-	tokens := varints{buf: d.bin()}
-	calls := d.bin()
-	sha := d.bin()
-	a.Model, a.Served = d.runs(n), d.runs(n)
-	attempts := d.bin()
-	if d.err == nil && (len(status) != n || len(calls) != 2*n || len(sha) != 8*n) {
-		return nil, fmt.Errorf("%w: answer columns differ in length", ErrDamaged)
-	}
-	if d.err != nil {
-		return nil, d.err
-	}
-	a.Status = make([]stats.Status, n)
-	a.Values, a.Text = make([]int64, n), make([]string, n)
-	a.TokensIn, a.TokensOut = make([]uint32, n), make([]uint32, n)
-	a.Calls, a.Retries, a.PromptSHA = calls[:n:n], calls[n:], make([]uint64, n)
-	for i := range n {
-		a.Status[i] = stats.Status(status[i])
-		a.Values[i] = values.signed()
-		l := lens.int()
-		if l > len(text) {
-			return nil, fmt.Errorf("%w: text column too short", ErrDamaged)
-		}
-		a.Text[i], text = text[:l], text[l:]
-		a.TokensIn[i], a.TokensOut[i] = uint32(tokens.uint()), uint32(tokens.uint())
-		a.PromptSHA[i] = binary.BigEndian.Uint64(sha[8*i:])
-	}
-	for _, v := range []*varints{&gaps, &values, &lens, &tokens} {
-		if v.bad || len(v.buf) > 0 {
-			return nil, fmt.Errorf("%w: a number column does not fit its answers", ErrDamaged)
-		}
-	}
-	return a, a.decodeAttempts(attempts)
-}
-
-func (a *Answers) decodeAttempts(raw []byte) error {
-	var list []struct {
-		_msgpack struct{} `msgpack:",as_array"`
-		At       int
-		Attempts []Attempt
-	}
-	if err := msgpack.Unmarshal(raw, &list); err != nil {
-		return fmt.Errorf("%w: attempts: %w", ErrDamaged, err)
-	}
-	if len(list) > 0 {
-		a.Attempts = make(map[int][]Attempt, len(list))
-	}
-	for _, e := range list {
-		if e.At < 0 || e.At >= a.Len() {
-			return fmt.Errorf("%w: attempts of position %d", ErrDamaged, e.At)
-		}
-		a.Attempts[e.At] = e.Attempts
-	}
-	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/myriad-sim/myriad/pkg/subjects"
@@ -12,8 +13,14 @@ import (
 
 // AppendControl appends a control record and returns its sequence. expect is the sequence of the run's last control
 // record (State.CtlSeq, 0 for none): if another was appended meanwhile nothing is written and ErrConflict is returned.
-// When it returns without error the record is on disk.
+// When it returns without error the record is on disk. Errors: ErrConflict, ErrTooLarge and ErrFull mean that nothing was
+// written; after any other, such as a timeout, the record may be in the log, and only reading it tells.
 func AppendControl(ctx context.Context, js jetstream.JetStream, h Header, body any, expect uint64) (uint64, error) {
+	if created, ok := body.(Created); ok {
+		if err := created.check(); err != nil {
+			return 0, err
+		}
+	}
 	data, err := Encode(h, body)
 	if err != nil {
 		return 0, err
@@ -21,12 +28,34 @@ func AppendControl(ctx context.Context, js jetstream.JetStream, h Header, body a
 	ack, err := js.Publish(ctx, subjects.LogCtl(h.Run, h.Kind), data,
 		jetstream.WithExpectStream(subjects.StreamLog),
 		jetstream.WithExpectLastSequenceForSubject(expect, subjects.LogCtlAll(h.Run)))
-	var api *jetstream.APIError
-	if errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant) {
-		return 0, fmt.Errorf("%w: %s of run %s", ErrConflict, h.Kind, h.Run)
-	}
 	if err != nil {
-		return 0, fmt.Errorf("runlog: append %s of run %s: %w", h.Kind, h.Run, err)
+		return 0, fmt.Errorf("runlog: append %s of run %s: %w", h.Kind, h.Run, appendError(err))
 	}
 	return ack.Sequence, nil
+}
+
+// Codes of the server that nats.go has no names for.
+const (
+	codeStoreFailed    = 10077 // "maximum bytes exceeded" and the like: DiscardNew at its limit
+	codeNoSpace        = 10047 // the server's storage is used up
+	codeMessageTooLong = 10054
+)
+
+func appendError(err error) error {
+	var api *jetstream.APIError
+	switch {
+	case errors.Is(err, nats.ErrMaxPayload):
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	case !errors.As(err, &api):
+		return err
+	}
+	switch api.ErrorCode {
+	case jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant:
+		return fmt.Errorf("%w: %w", ErrConflict, err)
+	case codeStoreFailed, codeNoSpace:
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	case codeMessageTooLong:
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	}
+	return err
 }

@@ -6,8 +6,8 @@ import (
 	"math"
 )
 
-// The column codec writes the few msgpack forms an answer chunk needs by hand: it runs once per answer, and the
-// general encoder's reflection would cost more than the model call of a behavioural player.
+// The envelope and the answer chunks are written and read by hand, in the few msgpack forms they need: this runs for
+// every answer, where the general codec's reflection would cost more than the model call of a behavioural player.
 
 func appendUint(out []byte, v uint64) []byte {
 	if v < 0x80 {
@@ -16,8 +16,17 @@ func appendUint(out []byte, v uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(out, 0xcf), v)
 }
 
+func appendText(out []byte, s string) []byte {
+	if len(s) < 32 {
+		out = append(out, 0xa0|byte(len(s)))
+	} else {
+		out = binary.BigEndian.AppendUint32(append(out, 0xdb), uint32(len(s))) //nolint:gosec // names and ids
+	}
+	return append(out, s...)
+}
+
 func appendBinLen(out []byte, n int) []byte {
-	return binary.BigEndian.AppendUint32(append(out, 0xc6), uint32(n)) //nolint:gosec // bounded by MaxChunkBytes and the broker's payload limit
+	return binary.BigEndian.AppendUint32(append(out, 0xc6), uint32(n)) //nolint:gosec // bounded by the broker's payload limit
 }
 
 func appendBin(out, data []byte) []byte {
@@ -26,13 +35,14 @@ func appendBin(out, data []byte) []byte {
 
 // appendRuns writes names as (count, length, bytes) runs: nearly always one.
 func appendRuns(out []byte, names []string) []byte {
-	var col []byte
+	var few [64]byte
+	col := few[:0]
 	for i := 0; i < len(names); {
 		j := i + 1
 		for j < len(names) && names[j] == names[i] {
 			j++
 		}
-		col = binary.AppendUvarint(col, uint64(j-i))
+		col = binary.AppendUvarint(col, uint64(j-i)) //nolint:gosec // j > i
 		col = binary.AppendUvarint(col, uint64(len(names[i])))
 		col = append(col, names[i]...)
 		i = j
@@ -48,19 +58,24 @@ type columns struct {
 
 func (c *columns) fail(what string) {
 	if c.err == nil {
-		c.err = fmt.Errorf("%w: answer chunk: %s", ErrDamaged, what)
+		c.err = fmt.Errorf("%w: %s", ErrDamaged, what)
 	}
 	c.buf = nil
 }
 
 func (c *columns) array() int {
-	if len(c.buf) == 0 || c.buf[0]&0xf0 != 0x90 {
-		c.fail("not an array")
-		return 0
+	switch {
+	case len(c.buf) > 0 && c.buf[0]&0xf0 == 0x90:
+		n := int(c.buf[0] & 0x0f)
+		c.buf = c.buf[1:]
+		return n
+	case len(c.buf) > 2 && c.buf[0] == 0xdc: // a later version with more than fifteen columns
+		n := int(binary.BigEndian.Uint16(c.buf[1:]))
+		c.buf = c.buf[3:]
+		return n
 	}
-	n := int(c.buf[0] & 0x0f)
-	c.buf = c.buf[1:]
-	return n
+	c.fail("array expected")
+	return 0
 }
 
 func (c *columns) uint() uint64 {
@@ -87,40 +102,41 @@ func (c *columns) int() int {
 	return int(v)
 }
 
+// text reads a string; it allocates.
+func (c *columns) text() string {
+	if len(c.buf) > 0 && c.buf[0]&0xe0 == 0xa0 {
+		n := int(c.buf[0] & 0x1f)
+		c.buf = c.buf[1:]
+		return string(c.take(uint64(n))) //nolint:gosec // at most 31
+	}
+	if len(c.buf) < 5 || c.buf[0] != 0xdb {
+		c.fail("text expected")
+		return ""
+	}
+	n := binary.BigEndian.Uint32(c.buf[1:])
+	c.buf = c.buf[5:]
+	return string(c.take(uint64(n)))
+}
+
+// bin reads bytes, which share memory with the record.
 func (c *columns) bin() []byte {
 	if len(c.buf) < 5 || c.buf[0] != 0xc6 {
 		c.fail("column expected")
 		return nil
 	}
-	n := uint64(binary.BigEndian.Uint32(c.buf[1:]))
-	if n > uint64(len(c.buf)-5) {
-		c.fail("column longer than the record")
-		return nil
-	}
-	v := c.buf[5 : 5+n]
-	c.buf = c.buf[5+n:]
-	return v
+	n := binary.BigEndian.Uint32(c.buf[1:])
+	c.buf = c.buf[5:]
+	return c.take(uint64(n))
 }
 
-func (c *columns) runs(n int) []string {
-	v := varints{buf: c.bin()}
-	out := make([]string, 0, n)
-	for len(v.buf) > 0 {
-		count, size := v.int(), v.int()
-		if v.bad || count < 1 || count > n-len(out) || size > len(v.buf) {
-			c.fail("bad run of names")
-			return nil
-		}
-		name := string(v.buf[:size])
-		v.buf = v.buf[size:]
-		for range count {
-			out = append(out, name)
-		}
+func (c *columns) take(n uint64) []byte {
+	if n > uint64(len(c.buf)) {
+		c.fail("longer than the record")
+		return nil
 	}
-	if c.err == nil && len(out) != n {
-		c.fail("names column too short")
-	}
-	return out
+	v := c.buf[:n:n]
+	c.buf = c.buf[n:]
+	return v
 }
 
 // varints reads a column of varints; bad is set when it ends early or a number is out of range.
@@ -129,9 +145,15 @@ type varints struct {
 	bad bool
 }
 
-func (v *varints) uint() uint64 {
+// uint reads a number of at most limit.
+func (v *varints) uint(limit uint64) uint64 {
+	if len(v.buf) > 0 && v.buf[0] < 0x80 && uint64(v.buf[0]) <= limit { // nearly all are small
+		x := uint64(v.buf[0])
+		v.buf = v.buf[1:]
+		return x
+	}
 	x, n := binary.Uvarint(v.buf)
-	if n <= 0 {
+	if n <= 0 || x > limit {
 		v.bad, v.buf = true, nil
 		return 0
 	}
@@ -139,14 +161,7 @@ func (v *varints) uint() uint64 {
 	return x
 }
 
-func (v *varints) int() int {
-	x := v.uint()
-	if x > math.MaxInt32 {
-		v.bad, v.buf = true, nil
-		return 0
-	}
-	return int(x)
-}
+func (v *varints) int() int { return int(v.uint(math.MaxInt32)) } //nolint:gosec // limited
 
 func (v *varints) signed() int64 {
 	x, n := binary.Varint(v.buf)
@@ -156,4 +171,19 @@ func (v *varints) signed() int64 {
 	}
 	v.buf = v.buf[n:]
 	return x
+}
+
+// runs calls fn for each run of a column of n names, and reports whether the column has exactly n.
+func runs(col []byte, n int, fn func(name []byte, count int)) bool {
+	v := varints{buf: col}
+	for len(v.buf) > 0 {
+		count, size := v.int(), v.int()
+		if v.bad || count < 1 || count > n || size > len(v.buf) {
+			return false
+		}
+		fn(v.buf[:size], count)
+		v.buf = v.buf[size:]
+		n -= count
+	}
+	return n == 0
 }

@@ -1,10 +1,12 @@
 package runlog
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/myriad-sim/myriad/internal/stats"
 	"github.com/myriad-sim/myriad/pkg/scenario"
+	"github.com/myriad-sim/myriad/pkg/subjects"
 )
 
 // Control bodies are msgpack maps: they are few, and named fields are readable on the wire (`myriad decode`).
@@ -19,12 +21,23 @@ type Created struct {
 	ShardSize int                `msgpack:"shard_size" json:"shard_size"`
 }
 
+// MaxShards is the largest number of shards of a run: who owns each is in every fold's memory.
+const MaxShards = 1 << 20
+
+// check refuses what no fold would take.
+func (c *Created) check() error {
+	if c.Agents < 1 || c.ShardSize < 1 || (c.Agents-1)/c.ShardSize >= MaxShards {
+		return fmt.Errorf("%w: %d agents in shards of %d, at most %d shards", ErrTooLarge, c.Agents, c.ShardSize, MaxShards)
+	}
+	return nil
+}
+
 // Populated says which stored population the run uses.
 type Populated struct {
 	Population string `msgpack:"population" json:"population"` // content address in subjects.StorePersonas
 }
 
-// Range is a block of consecutive shards, First included, End not.
+// Range is a block of consecutive shards, First included, End not. The ranges of a lease ascend and do not overlap.
 type Range struct {
 	First int `msgpack:"first" json:"first"`
 	End   int `msgpack:"end" json:"end"`
@@ -99,10 +112,13 @@ type RoundResult struct {
 	Env      *EnvState // nil until the environment has folded the round
 }
 
-// DecodeLease decodes a whole lease record.
+// DecodeLease decodes a whole lease record. Errors: ErrVersion, ErrDamaged.
 func DecodeLease(data []byte) (Lease, Header, error) {
 	var l Lease
 	h, body, err := Decode(data)
+	if err == nil && h.Kind != subjects.KindLease {
+		err = fmt.Errorf("%w: %s record where a lease was expected", ErrDamaged, h.Kind)
+	}
 	if err == nil {
 		err = decodeBody(body, &l)
 	}

@@ -14,37 +14,74 @@ const digestBlock = 1024
 // textSum identifies a reply: the first 16 bytes of its SHA-256.
 type textSum [16]byte
 
-func sumText(s string) textSum {
-	full := sha256.Sum256([]byte(s))
+func sumText(reply []byte) textSum {
+	full := sha256.Sum256(reply)
 	return textSum(full[:16])
 }
 
-// digestRoot hashes the answers of a round: for each block of agents the (round, agent, question, status, canonical
-// value, text hash) of every answer in order of agent and question, then the block hashes in order.
-func digestRoot(round int, columns []*stats.Column, texts [][]textSum) []byte {
-	root := sha256.New()
-	if len(columns) == 0 {
-		return root.Sum(nil)
+// digest hashes the answers of a round: for each block of agents the (round, agent, question, status, canonical value,
+// text hash) of every answer in order of agent and question, then the block hashes in order. A block is hashed as soon as
+// its last answer is in, while the rest of the round is still being asked, so that closing a round has nothing to wait for.
+type digest struct {
+	round   int
+	columns []*stats.Column // the fold's
+	texts   []textSum       // of agent a to question q: a*len(columns) + q
+	left    []int           // answers to come, by block
+	sums    [][sha256.Size]byte
+	buf     []byte
+}
+
+const digestRow = 8 + 8 + 2 + 1 + 8 + 16
+
+func newDigest(columns []*stats.Column, agents int) *digest {
+	blocks := (agents + digestBlock - 1) / digestBlock
+	return &digest{
+		columns: columns, texts: make([]textSum, agents*len(columns)), left: make([]int, blocks), sums: make([][sha256.Size]byte, blocks),
+		buf: make([]byte, 0, min(agents, digestBlock)*len(columns)*digestRow),
 	}
-	agents := len(columns[0].Status)
-	const row = 8 + 8 + 2 + 1 + 8 + 16
-	buf := make([]byte, 0, digestBlock*len(columns)*row)
-	for first := 0; first < agents; first += digestBlock {
-		buf = buf[:0]
-		for agent := first; agent < min(first+digestBlock, agents); agent++ {
-			for q, col := range columns {
-				buf = binary.BigEndian.AppendUint64(buf, uint64(round))
-				buf = binary.BigEndian.AppendUint64(buf, uint64(agent))
-				buf = binary.BigEndian.AppendUint16(buf, uint16(q)) //nolint:gosec // a turn has far fewer questions
-				buf = append(buf, byte(col.Status[agent]))
-				buf = binary.BigEndian.AppendUint64(buf, uint64(col.Values[agent])) //nolint:gosec // two's complement on purpose
-				buf = append(buf, texts[q][agent][:]...)
-			}
+}
+
+// open begins a round. What is left in texts is overwritten before it is read.
+func (d *digest) open(round int) {
+	d.round = round
+	agents := len(d.columns[0].Status)
+	for i := range d.left {
+		d.left[i] = (min(agents, (i+1)*digestBlock) - i*digestBlock) * len(d.columns)
+	}
+}
+
+// add takes in an accepted answer, whose status and value are in the columns already.
+func (d *digest) add(question, agent int, reply []byte) {
+	d.texts[agent*len(d.columns)+question] = sumText(reply)
+	block := agent / digestBlock
+	if d.left[block]--; d.left[block] == 0 {
+		d.sums[block] = d.block(block)
+	}
+}
+
+func (d *digest) block(block int) [sha256.Size]byte {
+	buf := d.buf[:0]
+	first := block * digestBlock
+	for agent := first; agent < min(first+digestBlock, len(d.columns[0].Status)); agent++ {
+		for q, col := range d.columns {
+			buf = binary.BigEndian.AppendUint64(buf, uint64(d.round)) //nolint:gosec // rounds count from 1
+			buf = binary.BigEndian.AppendUint64(buf, uint64(agent))   //nolint:gosec // agents count from 0
+			buf = binary.BigEndian.AppendUint16(buf, uint16(q))       //nolint:gosec // a turn has far fewer questions
+			buf = append(buf, byte(col.Status[agent]))
+			buf = binary.BigEndian.AppendUint64(buf, uint64(col.Values[agent])) //nolint:gosec // two's complement on purpose
+			buf = append(buf, d.texts[agent*len(d.columns)+q][:]...)
 		}
-		sum := sha256.Sum256(buf)
-		root.Write(sum[:])
 	}
-	return root.Sum(nil)
+	return sha256.Sum256(buf)
+}
+
+// root is the digest of the round, all of whose answers must be in.
+func (d *digest) root() []byte {
+	h := sha256.New()
+	for i := range d.sums {
+		h.Write(d.sums[i][:])
+	}
+	return h.Sum(nil)
 }
 
 // digestChain continues the chain of round roots; the chain after the last round is the result hash.

@@ -2,7 +2,7 @@ package runlog
 
 import (
 	"context"
-	"fmt"
+	"errors"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -10,7 +10,7 @@ import (
 )
 
 // Active calls fn for every run that is not over, once, and then for every run as it is created, until ctx is done. Runs
-// that existed at the call have existing set.
+// that existed at the call have existing set, and come in the order they were created in.
 func Active(ctx context.Context, js jetstream.JetStream, fn func(run string, existing bool)) error {
 	filters := []string{
 		subjects.AnyRunCtlKind(subjects.KindCreated), subjects.AnyRunCtlKind(subjects.KindFinished),
@@ -32,24 +32,25 @@ func Active(ctx context.Context, js jetstream.JetStream, fn func(run string, exi
 	return Follow(ctx, js, 0, filters, caughtUp, func(e Entry) error {
 		at, err := subjects.ParseLog(e.Subject)
 		if err != nil {
-			return fmt.Errorf("%w: %w", ErrDamaged, err)
+			return nil //nolint:nilerr // not a run that anyone can name; it must not keep the others from being found
 		}
 		switch created := at.Kind == subjects.KindCreated; {
 		case live && created:
 			fn(at.Run, false)
-		case !live && created:
+		case !live && created && !open[at.Run]:
 			order = append(order, at.Run)
 			open[at.Run] = true
-		case !live:
+		case !live && !created:
 			delete(open, at.Run)
 		}
 		return nil
 	})
 }
 
-// Drive folds a run and calls step whenever the fold has taken in all there is: once after the records that exist, then
-// after each new one. It returns when the run is over, when step fails, or when ctx is done. A step that appends a
-// control record and meets ErrConflict returns nil: the record that got there first is on its way.
+// Drive folds a run and calls step whenever the fold has taken in all there is: once after the records that exist, with an
+// empty header, then after each new one. It returns nil when the run is over, which for one that was over at the call is
+// without a step, or the error of the fold, of step, or of ctx. A step that appends a control record and meets ErrConflict
+// returns nil: the record that got there first is on its way.
 func Drive(ctx context.Context, js jetstream.JetStream, fold *Fold, filters []string, step func(last Header) error) error {
 	live := false
 	caughtUp := func() error {
@@ -71,7 +72,7 @@ func Drive(ctx context.Context, js jetstream.JetStream, fold *Fold, filters []st
 		}
 		return nil
 	})
-	if err == errDone { //nolint:errorlint // a private sentinel that is never wrapped
+	if errors.Is(err, errDone) {
 		return nil
 	}
 	return err

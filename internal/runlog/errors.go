@@ -5,7 +5,7 @@ import "errors"
 var (
 	// ErrVersion: the record was written in a format version this binary does not know.
 	ErrVersion = errors.New("runlog: unknown record version")
-	// ErrDamaged: a record does not decode, or its checksum does not match its bytes.
+	// ErrDamaged: a record does not decode, its checksum does not match its bytes, or it says what cannot be.
 	ErrDamaged = errors.New("runlog: damaged record")
 	// ErrConflict: a control record was not appended because the log has moved on; fold again and decide anew.
 	ErrConflict = errors.New("runlog: the log has moved on")
@@ -17,4 +17,8 @@ var (
 	ErrNoRun = errors.New("runlog: no such run")
 	// ErrTooLarge: a record would exceed the limits of the log.
 	ErrTooLarge = errors.New("runlog: record too large")
+	// ErrFull: the stream of the log takes no more records.
+	ErrFull = errors.New("runlog: the log is full")
+	// ErrReplaced: the stream was replaced, or has lost records, since it was last read.
+	ErrReplaced = errors.New("runlog: the log is not the one that was read before")
 )

@@ -1,7 +1,6 @@
 package runlog
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
@@ -29,7 +28,7 @@ const (
 )
 
 // The envelope is a msgpack array: version, checksum, kind, run, round, writer, epoch, body. The first two have a fixed
-// encoding, so the checksum (CRC-32C) covers every byte behind it.
+// encoding, so the checksum (CRC-32C) can cover every other byte of the record, those before it included.
 const (
 	arrayLen  = 8
 	sumOffset = 2
@@ -37,6 +36,10 @@ const (
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func checksum(record []byte) uint32 {
+	return crc32.Update(crc32.Checksum(record[:sumOffset], castagnoli), castagnoli, record[sumEnd:])
+}
 
 // Encode returns the record of h with the msgpack encoding of body, or with body itself where it is a []byte.
 func Encode(h Header, body any) ([]byte, error) {
@@ -47,31 +50,23 @@ func Encode(h Header, body any) ([]byte, error) {
 			return nil, fmt.Errorf("runlog: encode %s: %w", h.Kind, err)
 		}
 	}
-	var buf bytes.Buffer
-	buf.Grow(len(raw) + len(h.Run) + len(h.Writer) + 48)
-	buf.Write([]byte{0x90 | arrayLen, Version, 0xce, 0, 0, 0, 0})
-	enc := msgpack.GetEncoder()
-	defer msgpack.PutEncoder(enc)
-	enc.Reset(&buf)
-	for _, step := range []func() error{
-		func() error { return enc.EncodeString(h.Kind) },
-		func() error { return enc.EncodeString(h.Run) },
-		func() error { return enc.EncodeUint(uint64(h.Round)) },
-		func() error { return enc.EncodeString(h.Writer) },
-		func() error { return enc.EncodeUint(h.Epoch) },
-		func() error { return enc.EncodeBytes(raw) },
-	} {
-		if err := step(); err != nil {
-			return nil, fmt.Errorf("runlog: encode %s: %w", h.Kind, err)
-		}
+	if h.Round < 0 {
+		return nil, fmt.Errorf("runlog: encode %s: round %d", h.Kind, h.Round)
 	}
-	out := buf.Bytes()
-	binary.BigEndian.PutUint32(out[sumOffset+1:], crc32.Checksum(out[sumEnd:], castagnoli))
+	out := make([]byte, 0, len(raw)+len(h.Kind)+len(h.Run)+len(h.Writer)+48)
+	out = append(out, 0x90|arrayLen, Version, 0xce, 0, 0, 0, 0)
+	out = appendText(out, h.Kind)
+	out = appendText(out, h.Run)
+	out = appendUint(out, uint64(h.Round)) //nolint:gosec // not negative
+	out = appendText(out, h.Writer)
+	out = appendUint(out, h.Epoch)
+	out = appendBin(out, raw)
+	binary.BigEndian.PutUint32(out[sumOffset+1:], checksum(out))
 	return out, nil
 }
 
 // Decode checks the version and the checksum of a record and returns its header and its undecoded body. The body
-// shares memory with data.
+// shares memory with data. Errors: ErrVersion, ErrDamaged.
 func Decode(data []byte) (Header, []byte, error) {
 	if len(data) < sumEnd || data[0]&0xf0 != 0x90 || data[0]&0x0f < arrayLen || data[sumOffset] != 0xce {
 		return Header{}, nil, fmt.Errorf("%w: not a record envelope", ErrDamaged)
@@ -79,45 +74,26 @@ func Decode(data []byte) (Header, []byte, error) {
 	if data[1] != Version {
 		return Header{}, nil, fmt.Errorf("%w: %d, this binary knows %d", ErrVersion, data[1], Version)
 	}
-	if got, want := crc32.Checksum(data[sumEnd:], castagnoli), binary.BigEndian.Uint32(data[sumOffset+1:]); got != want {
+	if got, want := checksum(data), binary.BigEndian.Uint32(data[sumOffset+1:]); got != want {
 		return Header{}, nil, fmt.Errorf("%w: checksum %08x, stored %08x", ErrDamaged, got, want)
 	}
-	r := bytes.NewReader(data[sumEnd:])
-	dec := msgpack.GetDecoder()
-	defer msgpack.PutDecoder(dec)
-	dec.Reset(r)
-	var h Header
-	var err error
-	str := func(to *string) {
-		if err == nil {
-			*to, err = dec.DecodeString()
-		}
+	c := columns{buf: data[sumEnd:]}
+	h := Header{Kind: c.text(), Run: c.text(), Round: c.int(), Writer: c.text(), Epoch: c.uint()}
+	body := c.bin()
+	if c.err == nil && data[0]&0x0f == arrayLen && len(c.buf) > 0 {
+		c.fail("bytes after the last field")
 	}
-	str(&h.Kind)
-	str(&h.Run)
-	if err == nil {
-		h.Round, err = dec.DecodeInt()
+	if c.err != nil {
+		return Header{}, nil, c.err
 	}
-	str(&h.Writer)
-	if err == nil {
-		h.Epoch, err = dec.DecodeUint64()
-	}
-	n := 0
-	if err == nil {
-		n, err = dec.DecodeBytesLen()
-	}
-	if err != nil {
-		return Header{}, nil, fmt.Errorf("%w: %w", ErrDamaged, err)
-	}
-	rest := data[len(data)-r.Len():]
-	if n < 0 || n > len(rest) {
-		return Header{}, nil, fmt.Errorf("%w: body of %d bytes, %d left", ErrDamaged, n, len(rest))
-	}
-	return h, rest[:n], nil
+	return h, body, nil
 }
 
-// decodeBody decodes a body into a fixed type.
+// decodeBody decodes a control body into a fixed type.
 func decodeBody(body []byte, to any) error {
+	if err := checkShape(body); err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
 	if err := msgpack.Unmarshal(body, to); err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}

@@ -43,7 +43,7 @@ type State struct {
 	Phase      Phase
 	Paused     bool
 	PausedIn   Opening // the opening of a round in which the run was last paused
-	Reason     string // of the last pause, cancellation, failure or end
+	Reason     string  // of the last pause, resumption, cancellation, failure or end
 	Created    Created
 	CreatedAt  time.Time
 	EndedAt    time.Time
@@ -64,12 +64,13 @@ type State struct {
 	Rounds   []RoundResult      // closed rounds, in order
 	Hash     []byte             // result hash of a finished run
 
-	Expected   uint64 // answers that closed rounds must have
-	Accepted   uint64 // answers they have
-	Asked      uint64
-	Duplicates uint64
-	Takeovers  int // shards that changed their host after a round had been opened
-	Faults     []Fault
+	Expected   uint64  // answers that closed rounds must have
+	Accepted   uint64  // answers they have
+	Asked      uint64  // questions asked of agents, repeats included: in closed rounds, or by now where the fold has all answers
+	Duplicates uint64  // answers dropped: of another round or epoch, or not the first; counted like Asked
+	Takeovers  int     // shards that changed their host after a round had been opened
+	Faults     []Fault // the first 100
+	FaultCount int     // all of them
 }
 
 // Opening names one opening of a round.

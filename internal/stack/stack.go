@@ -68,7 +68,6 @@ type Stack struct {
 	server *bus.Server // nil with a server elsewhere
 	conn   *nats.Conn
 	group  *lifecycle.Group
-	failed chan error
 }
 
 // stopGrace bounds the stop of each service.

@@ -86,7 +86,7 @@ func TestStatusNames(t *testing.T) {
 	require.ErrorIs(t, err, stats.ErrStatus)
 	require.Equal(t, "status(9)", stats.Status(9).String())
 	var valid []string
-	for s := stats.StatusNone; s < 10; s++ {
+	for s := range stats.Status(10) {
 		if s.Valid() {
 			valid = append(valid, s.String())
 		}

@@ -120,7 +120,8 @@ func (c *checker) indexGroup(cmd *parse.CommandNode, fn *parse.IdentifierNode, p
 	if fn.Ident != "index" || len(cmd.Args) < 2 {
 		return false, nil
 	}
-	d, ok := dotted{}, false
+	var d dotted
+	var ok bool
 	if dot, isDot := cmd.Args[1].(*parse.DotNode); isDot && p.group != nil {
 		d, ok = dotted{p.group.words, append([]parse.Pos{}, p.group.at...)}, true
 		d.at[len(d.at)-1] = dot.Pos

@@ -89,7 +89,7 @@ func (c *checker) resolve(d dotted) (ref, error) {
 	out := ref{full: d.String()}
 	used := 1
 	if r, names, words, ok := c.group(d); ok {
-		out.root, used = r, words
+		out.root = r
 		if len(d.words) == words {
 			out.all = append([]string{}, names...)
 			return out, nil

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"slices"
 	"strconv"
 	texttemplate "text/template"
 	"text/template/parse"
@@ -117,10 +118,8 @@ func (p *planner) perAgent(n parse.Node) bool {
 		if n == nil {
 			return false
 		}
-		for _, e := range n.Nodes {
-			if p.perAgent(e) {
-				return true
-			}
+		if slices.ContainsFunc(n.Nodes, p.perAgent) {
+			return true
 		}
 	case *parse.ActionNode:
 		return p.perAgent(n.Pipe)
@@ -135,10 +134,8 @@ func (p *planner) perAgent(n parse.Node) bool {
 			return p.refs[i].perAgent()
 		}
 		for _, cmd := range n.Cmds {
-			for _, a := range cmd.Args {
-				if p.perAgent(a) {
-					return true
-				}
+			if slices.ContainsFunc(cmd.Args, p.perAgent) {
+				return true
 			}
 		}
 	}

@@ -195,7 +195,7 @@ func FuzzCompile(f *testing.F) {
 			require.NoError(t, err)
 			require.Equal(t, want, string(got))
 		} else {
-			require.Error(t, err, wantErr)
+			require.Error(t, err, "the reference fails: %v", wantErr)
 		}
 	})
 }

@@ -70,15 +70,6 @@ func (t *table[T]) names() []string {
 	return out
 }
 
-// find gives the row under a key, or nil.
-func (t *table[T]) find(key string) *row[T] {
-	i := slices.IndexFunc(t.rows, func(r row[T]) bool { return r.key.text == key })
-	if i < 0 {
-		return nil
-	}
-	return &t.rows[i]
-}
-
 var (
 	labelPattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,63}$`) // blocks and models
 	namePattern  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)  // what templates and expressions name

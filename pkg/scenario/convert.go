@@ -62,7 +62,7 @@ func (r *reader) key(k ast.MapKeyNode) *node {
 	case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.NullNode:
 		return &node{kind: kindText, text: k.GetToken().Value, line: line, column: column, flag: r.flag}
 	}
-	return r.fail(line, column, r.unquoted(line, column), "a key must be plain or quoted text")
+	return r.fail(line, column, r.unquoted(line), "a key must be plain or quoted text")
 }
 
 // merge adds what << brings in.

@@ -111,7 +111,7 @@ func (d *decoder) fields(n *node, v reflect.Value, r rules) {
 		d.wrongKind(n, "a mapping", r)
 		return
 	}
-	if p, ok := v.Addr().Interface().(interface{ put(*node) }); ok {
+	if p, ok := reflect.TypeAssert[interface{ put(*node) }](v.Addr()); ok {
 		p.put(n)
 	}
 	declared := fieldsOf(v.Type())

@@ -107,8 +107,7 @@ func (r *resolver) dryExpression(src source, p *expression.Program, env expressi
 
 // dryError reports that a template or expression fails in a round, pointing at the name without a value.
 func (r *resolver) dryError(n *node, round int, err error) {
-	var ce *expression.CompileError
-	if errors.As(err, &ce) {
+	if ce, ok := errors.AsType[*expression.CompileError](err); ok {
 		r.inside(n, ce.Offset, fmt.Sprintf("fails in round %d: %s", round, ce.Msg), ce.Suggestion)
 		return
 	}

@@ -123,16 +123,20 @@ type problems struct {
 }
 
 // add records a problem at a position of the file.
-func (p *problems) add(line, column int, path, msg, suggestion string) *Error {
+func (p *problems) add(line, column int, path, msg, suggestion string) {
+	p.addCaused(nil, line, column, path, msg, suggestion)
+}
+
+// addCaused is add with an error that the problem wraps.
+func (p *problems) addCaused(cause error, line, column int, path, msg, suggestion string) {
 	line = max(1, line)
 	column = max(1, column)
-	e := &Error{File: p.file, Line: line, Column: column, Path: path, Msg: msg, Suggestion: suggestion}
+	e := &Error{File: p.file, Line: line, Column: column, Path: path, Msg: msg, Suggestion: suggestion, cause: cause}
 	if line <= len(p.lines) {
 		e.SourceLine = p.lines[line-1]
 		e.Column = min(column, utf8.RuneCountInString(e.SourceLine)+1)
 	}
 	p.keep(e)
-	return e
 }
 
 // addFlag records a problem of an override.

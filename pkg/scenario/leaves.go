@@ -60,10 +60,10 @@ func (q *number) read(d *decoder, n *node, r rules) {
 	}
 }
 
-// float is the nearest float64, or a default when there is none.
-func (q *number) float(fill float64) float64 {
+// float is the nearest float64, or 0 when there is none.
+func (q *number) float() float64 {
 	if q.v == nil {
-		return fill
+		return 0
 	}
 	f, _ := q.v.Float64()
 	return f

@@ -13,8 +13,7 @@ const maxRounds = 1_000_000
 func Load(file string, src []byte, o Overrides) (*Scenario, error) {
 	p := &problems{file: file}
 	if len(src) > maxBytes {
-		e := p.add(1, 1, "", "a scenario may have 512 KiB, this file is larger", "")
-		e.cause = ErrTooLarge
+		p.addCaused(ErrTooLarge, 1, 1, "", "a scenario may have 512 KiB, this file is larger", "")
 		return nil, p.err()
 	}
 	text := normalise(src)

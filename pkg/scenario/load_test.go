@@ -2,7 +2,6 @@ package scenario_test
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -202,7 +201,7 @@ func FuzzLoad(f *testing.F) {
 			return
 		}
 		var all scenario.Errors
-		require.True(t, errors.As(err, &all))
+		require.ErrorAs(t, err, &all)
 		require.NotEmpty(t, all)
 		for _, e := range all {
 			require.Positive(t, e.Line)

@@ -2,7 +2,6 @@ package scenario_test
 
 import (
 	_ "embed"
-	"errors"
 	"strings"
 	"testing"
 
@@ -241,7 +240,7 @@ func TestMalformed(t *testing.T) {
 			require.ErrorAs(t, err, &all)
 			require.Equal(t, c.want, told(all))
 			var one *scenario.Error
-			require.True(t, errors.As(err, &one))
+			require.ErrorAs(t, err, &one)
 			require.Equal(t, strings.Replace(strings.Split(src, "\n")[one.Line-1], "me:secret", "…", 1), one.SourceLine)
 		})
 	}

@@ -83,7 +83,7 @@ func setPath(root *node, path, value, flag string, p *problems) {
 
 // keysUnder are the keys a type knows; free when the user chooses them.
 func keysUnder(t reflect.Type, at *node) (known []string, free bool) {
-	if _, ok := reflect.New(t).Interface().(tabular); ok {
+	if _, ok := reflect.TypeAssert[tabular](reflect.New(t)); ok {
 		return at.keys(), true
 	}
 	if t.Kind() != reflect.Struct || isLeaf(t) {
@@ -97,7 +97,7 @@ func keysUnder(t reflect.Type, at *node) (known []string, free bool) {
 
 // typeUnder is the declared type of what stands under a key, or nil.
 func typeUnder(t reflect.Type, key string) reflect.Type {
-	if tab, ok := reflect.New(t).Interface().(tabular); ok {
+	if tab, ok := reflect.TypeAssert[tabular](reflect.New(t)); ok {
 		return tab.element()
 	}
 	if t.Kind() != reflect.Struct || isLeaf(t) {
@@ -122,7 +122,7 @@ func (t *table[T]) element() reflect.Type { return reflect.TypeFor[T]() }
 
 // isLeaf reports whether a type reads its node itself.
 func isLeaf(t reflect.Type) bool {
-	_, ok := reflect.New(t).Interface().(part)
+	_, ok := reflect.TypeAssert[part](reflect.New(t))
 	return ok
 }
 

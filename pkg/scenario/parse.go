@@ -127,11 +127,11 @@ func (r *reader) syntax(err error) {
 		return
 	}
 	pos := syntax.Token.Position
-	r.fail(pos.Line, pos.Column, r.unquoted(pos.Line, pos.Column), "this is not valid YAML: %s", syntax.Message)
+	r.fail(pos.Line, pos.Column, r.unquoted(pos.Line), "this is not valid YAML: %s", syntax.Message)
 }
 
 // unquoted is the suggestion for text with {{ }} that lacks its quotes: the most common slip of all.
-func (r *reader) unquoted(line, column int) string {
+func (r *reader) unquoted(line int) string {
 	if line < 1 || line > len(r.lines) {
 		return ""
 	}

@@ -106,8 +106,7 @@ func (r *resolver) template(src prose) *template.Template {
 
 // compileError reports an error of a template or expression where it stands in the file.
 func (r *resolver) compileError(n *node, err error) {
-	var ce *expression.CompileError
-	if errors.As(err, &ce) {
+	if ce, ok := errors.AsType[*expression.CompileError](err); ok {
 		r.inside(n, ce.Offset, ce.Msg, ce.Suggestion)
 		return
 	}
@@ -140,7 +139,7 @@ func (r *resolver) missing() {
 		r.s.Missing.Then = m.Then.kind
 	}
 	r.s.Missing.Value = r.compile(m.Then.value, r.s.scope, expression.UseBound)
-	r.s.Missing.MinValid = m.MinValid.float(0)
+	r.s.Missing.MinValid = m.MinValid.float()
 	r.s.Missing.Below = m.Below.or("pause")
 	if m.Then.kind == "value" && !slices.Contains(slices.Collect(maps.Values(r.s.scope.Questions)), TypeNumber) {
 		r.at(m.Then.at, "a value stands in for number answers only, and no question asks for a number")
@@ -164,7 +163,7 @@ func (r *resolver) report() {
 	w := r.doc.Report.Winners
 	r.s.Report.Nearest = r.compile(w.Nearest, r.s.scope, expression.UseWinner)
 	r.s.Report.HasWithin = w.Within.set()
-	r.s.Report.Within = w.Within.float(0)
+	r.s.Report.Within = w.Within.float()
 	if !slices.Contains(slices.Collect(maps.Values(r.s.scope.Questions)), TypeNumber) {
 		r.at(w.at, "winners need a number question, and there is none")
 	}

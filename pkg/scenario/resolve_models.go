@@ -37,10 +37,10 @@ func (r *resolver) openai(out *Model, m modelDoc) {
 	}
 	out.Model = m.Model.v
 	if m.Temperature.set() {
-		out.Temperature = new(m.Temperature.float(0))
+		out.Temperature = new(m.Temperature.float())
 	}
 	if m.TopP.set() {
-		out.TopP = new(m.TopP.float(0))
+		out.TopP = new(m.TopP.float())
 	}
 	out.MaxTokens = m.MaxTokens.integer(0)
 	out.Timeout = int64(m.Timeout.v)
@@ -99,7 +99,7 @@ func (r *resolver) scripted(out *Model, m modelDoc) {
 			out.Answers[id] = row.value.at.text
 		}
 	}
-	out.Noise = m.Noise.float(0)
+	out.Noise = m.Noise.float()
 }
 
 // plays checks that a block's model can answer every question of the turn.

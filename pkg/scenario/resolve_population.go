@@ -77,7 +77,7 @@ func (r *resolver) categories(d distributionDoc) []Category {
 		if known = known && c.Proportion.set(); known {
 			sum.Add(sum, c.Proportion.v)
 		}
-		out = append(out, Category{Name: c.Name.v, Proportion: c.Proportion.float(0)})
+		out = append(out, Category{Name: c.Name.v, Proportion: c.Proportion.float()})
 	}
 	if known && len(out) > 0 && !nearOne(sum) {
 		r.at(d.Categories.at, "the proportions must sum to 1; they sum to %s", decimal(sum))

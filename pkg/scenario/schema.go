@@ -51,7 +51,7 @@ func shapeOf(t reflect.Type, r rules) shape {
 }
 
 func partShape(t reflect.Type, r rules) (shape, bool) {
-	p, ok := reflect.New(t).Interface().(part)
+	p, ok := reflect.TypeAssert[part](reflect.New(t))
 	if !ok {
 		return nil, false
 	}

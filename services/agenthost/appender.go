@@ -15,83 +15,114 @@ import (
 
 // appender appends records to the run log without waiting for each, and appends again what the broker did not
 // acknowledge. A record may so be in the log twice; the fold counts it once.
+//
+// A record has a place from its appending to its acknowledgement, however often it is sent; who finds no place free
+// waits. So neither channel below can be full for longer than the broker is slow, and nothing here waits for itself.
 type appender struct {
-	js    jetstream.JetStream
-	log   *slog.Logger
-	stop  chan struct{}
-	retry chan *nats.Msg
-	done  sync.WaitGroup
+	js     jetstream.JetStream
+	log    *slog.Logger
+	places chan struct{}
+	sent   chan record // as many places as places
+	quit   chan struct{}
+	stop   chan struct{}
+	done   sync.WaitGroup
 }
 
-// Bounds of what is appended and not acknowledged yet; the producer waits beyond it.
+// record is one that was sent and is not acknowledged yet.
+type record struct {
+	subject string
+	data    []byte
+	at      time.Time              // of the sending
+	ack     jetstream.PubAckFuture // nil where it could not be sent
+}
+
 const (
-	maxUnacked = 1024
-	stallWait  = time.Minute
+	maxUnacked = 1024 // records
 	ackTimeout = 10 * time.Second
-	retryPause = 250 * time.Millisecond
+	retryPause = 250 * time.Millisecond // between two sendings of a record
+	drainWait  = 1500 * time.Millisecond
 )
 
 func newAppender(nc *nats.Conn, log *slog.Logger) (*appender, error) {
-	a := &appender{log: log, stop: make(chan struct{}), retry: make(chan *nats.Msg, maxUnacked)}
-	js, err := jetstream.New(nc,
-		jetstream.WithPublishAsyncMaxPending(maxUnacked),
-		jetstream.WithPublishAsyncTimeout(ackTimeout),
-		jetstream.WithPublishAsyncErrHandler(func(_ jetstream.JetStream, m *nats.Msg, err error) {
-			a.log.Warn("append to the run log failed, trying again", "subject", m.Subject, "error", err)
-			a.later(m)
-		}))
-	if err != nil {
+	a := &appender{
+		log: log, places: make(chan struct{}, maxUnacked), sent: make(chan record, maxUnacked),
+		quit: make(chan struct{}), stop: make(chan struct{}),
+	}
+	var err error
+	if a.js, err = jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(maxUnacked), jetstream.WithPublishAsyncTimeout(ackTimeout)); err != nil {
 		return nil, fmt.Errorf("agenthost: jetstream: %w", err)
 	}
-	a.js = js
-	a.done.Go(a.retryLoop)
+	a.done.Go(a.settle)
 	return a, nil
 }
 
+// append sends a record, after waiting for a place. After hurry it drops what finds none.
 func (a *appender) append(subject string, data []byte) {
-	a.publish(&nats.Msg{Subject: subject, Data: data})
-}
-
-func (a *appender) publish(m *nats.Msg) {
-	m = &nats.Msg{Subject: m.Subject, Data: m.Data} // a retried message must not carry its old reply inbox
-	if _, err := a.js.PublishMsgAsync(m, jetstream.WithExpectStream(subjects.StreamLog), jetstream.WithStallWait(stallWait)); err != nil {
-		a.log.Warn("append to the run log failed, trying again", "subject", m.Subject, "error", err)
-		a.later(m)
-	}
-}
-
-// later queues a failed record. It must not block the client's callback for good, so a full queue waits for stop too.
-func (a *appender) later(m *nats.Msg) {
 	select {
-	case a.retry <- m:
-	case <-a.stop:
+	case a.places <- struct{}{}:
+		a.sent <- a.send(subject, data)
+	case <-a.quit:
 	}
 }
 
-func (a *appender) retryLoop() {
+func (a *appender) send(subject string, data []byte) record {
+	r := record{subject: subject, data: data, at: time.Now()}
+	ack, err := a.js.PublishMsgAsync(&nats.Msg{Subject: subject, Data: data}, jetstream.WithExpectStream(subjects.StreamLog))
+	if err != nil {
+		a.log.Warn("record not sent, trying again", "subject", subject, "error", err)
+		return r
+	}
+	r.ack = ack
+	return r
+}
+
+// settle waits for acknowledgements in the order of the sendings, and sends again what has none.
+func (a *appender) settle() {
 	for {
+		var r record
 		select {
+		case r = <-a.sent:
 		case <-a.stop:
 			return
-		case m := <-a.retry:
+		}
+		if r.ack != nil {
 			select {
+			case <-r.ack.Ok():
+				<-a.places
+				continue
+			case err := <-r.ack.Err():
+				a.log.Warn("append to the run log failed, trying again", "subject", r.subject, "error", err)
 			case <-a.stop:
 				return
-			case <-time.After(retryPause):
 			}
-			a.publish(m)
 		}
+		select {
+		case <-time.After(retryPause - time.Since(r.at)): // at once if it was sent long ago
+		case <-a.stop:
+			return
+		}
+		a.sent <- a.send(r.subject, r.data)
 	}
 }
 
-// close waits until everything is acknowledged or ctx is done, and ends.
-func (a *appender) close(ctx context.Context) error {
-	select {
-	case <-a.js.PublishAsyncComplete():
-	case <-ctx.Done():
+// hurry ends the waiting for places: nothing more is taken that does not find one free.
+func (a *appender) hurry() { close(a.quit) }
+
+// close waits a little until everything is acknowledged, and ends. Nobody appends any more.
+func (a *appender) close(ctx context.Context, connected bool) {
+	ctx, cancel := context.WithTimeout(ctx, drainWait)
+	defer cancel()
+	for range cap(a.places) {
+		if !connected {
+			break
+		}
+		select {
+		case a.places <- struct{}{}:
+		case <-ctx.Done():
+			connected = false
+		}
 	}
 	close(a.stop)
 	a.done.Wait()
 	a.js.CleanupPublisher()
-	return nil
 }

@@ -1,7 +1,6 @@
 package agenthost
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,7 +17,7 @@ import (
 )
 
 // asker sends batches of model calls and delivers their results. All batches of a host share one inbox subscription; a
-// batch whose proxy falls silent is handed back to be sent again.
+// batch whose proxy falls silent is handed back to be sent again (watch.go).
 type asker struct {
 	nc     *nats.Conn
 	log    *slog.Logger
@@ -27,14 +26,16 @@ type asker struct {
 	lost   time.Duration
 
 	id      atomic.Uint64
+	buffers sync.Pool // *[]byte, of requests
 	mu      sync.Mutex
 	pending map[uint64]*pendingCall
-	queue   chan *nats.Msg
+	later   []postponed
+	queues  []chan incoming // one a worker: the results of a request stay in order
 	stop    chan struct{}
 	done    sync.WaitGroup
 }
 
-// replies is told what becomes of a request. Calls for one request never overlap.
+// replies is told what becomes of a request. Calls for one request never overlap and come in the order of the results.
 type replies interface {
 	result(r *llm.Result)
 	// again says that the request was not (fully) answered and nobody works on it any more.
@@ -43,8 +44,14 @@ type replies interface {
 	tick()
 }
 
+// incoming is a message for an open request.
+type incoming struct {
+	id  uint64
+	msg *nats.Msg
+}
+
 type pendingCall struct {
-	mu    sync.Mutex // one result at a time, in order
+	mu    sync.Mutex
 	to    replies
 	heard atomic.Int64 // unix nanoseconds of the last sign of life, at first of the asking
 	over  bool
@@ -54,22 +61,24 @@ type pendingCall struct {
 
 var (
 	errProxyLost   = errors.New("the llmproxy fell silent")
+	errProxyShort  = errors.New("the llmproxy said that it was done and was not")
+	errProxyBroken = errors.New("the llmproxy's answer cannot be read")
 	errNoProxy     = errors.New("no llmproxy is running")
 	errProxyBusy   = errors.New("the llmproxy is busy")
 	errProxyRefuse = errors.New("the llmproxy refused the request")
+	errNotSent     = errors.New("the request could not be sent")
 )
 
 func newAsker(nc *nats.Conn, log *slog.Logger, cfg Config) (*asker, error) {
 	a := &asker{
 		nc: nc, log: log, prefix: nats.NewInbox() + ".", lost: cfg.Lost,
-		pending: map[uint64]*pendingCall{}, queue: make(chan *nats.Msg, 1024), stop: make(chan struct{}),
+		buffers: sync.Pool{New: func() any { return new([]byte) }},
+		pending: map[uint64]*pendingCall{}, stop: make(chan struct{}),
 	}
-	sub, err := nc.Subscribe(a.prefix+"*", func(m *nats.Msg) {
-		select {
-		case a.queue <- m:
-		case <-a.stop:
-		}
-	})
+	for range max(2, runtime.GOMAXPROCS(0)) {
+		a.queues = append(a.queues, make(chan incoming, 1024))
+	}
+	sub, err := nc.Subscribe(a.prefix+"*", a.receive)
 	if err != nil {
 		return nil, fmt.Errorf("agenthost: subscribe to model results: %w", err)
 	}
@@ -78,21 +87,25 @@ func newAsker(nc *nats.Conn, log *slog.Logger, cfg Config) (*asker, error) {
 		return nil, fmt.Errorf("agenthost: subscribe to model results: %w", err)
 	}
 	a.sub = sub
-	for range max(2, runtime.GOMAXPROCS(0)) {
-		a.done.Go(a.work)
+	for _, q := range a.queues {
+		a.done.Go(func() { a.work(q) })
 	}
 	a.done.Go(func() { a.watch(cfg.Flush) })
 	return a, nil
 }
 
-// send publishes a request and returns its id. The request's ID is set by send.
+// send publishes a request; to is told what becomes of it. The request's ID is set by send, and nothing of it is kept.
+// Error: llm.ErrTooLarge and nats.ErrMaxPayload for a request that can never be sent, else errNotSent.
 func (a *asker) send(subject string, req *llm.Request, to replies) error {
 	id := a.id.Add(1)
 	req.ID = id
-	data, err := llm.EncodeRequest(req)
+	buf := a.buffers.Get().(*[]byte)
+	defer a.buffers.Put(buf)
+	data, err := llm.AppendRequest((*buf)[:0], req)
 	if err != nil {
 		return err
 	}
+	*buf = data
 	p := &pendingCall{to: to}
 	p.heard.Store(time.Now().UnixNano())
 	a.mu.Lock()
@@ -100,7 +113,10 @@ func (a *asker) send(subject string, req *llm.Request, to replies) error {
 	a.mu.Unlock()
 	if err := a.nc.PublishRequest(subject, a.prefix+strconv.FormatUint(id, 36), data); err != nil {
 		a.forget(id)
-		return fmt.Errorf("agenthost: ask the model: %w", err)
+		if errors.Is(err, nats.ErrMaxPayload) {
+			return fmt.Errorf("a request of %d bytes: %w", len(data), err)
+		}
+		return fmt.Errorf("%w: %w", errNotSent, err)
 	}
 	return nil
 }
@@ -111,23 +127,33 @@ func (a *asker) forget(id uint64) {
 	a.mu.Unlock()
 }
 
-func (a *asker) work() {
+func (a *asker) receive(m *nats.Msg) {
+	id, err := strconv.ParseUint(strings.TrimPrefix(m.Subject, a.prefix), 36, 64)
+	if err != nil {
+		return // not a reply to anything that was sent
+	}
+	select {
+	case a.queues[id%uint64(len(a.queues))] <- incoming{id, m}:
+	case <-a.stop:
+	}
+}
+
+func (a *asker) work(queue chan incoming) {
 	for {
 		select {
-		case m := <-a.queue:
-			a.deliver(m)
+		case m := <-queue:
+			a.deliver(m.id, m.msg)
 		case <-a.stop:
 			return
 		}
 	}
 }
 
-func (a *asker) deliver(m *nats.Msg) {
-	id, err := strconv.ParseUint(strings.TrimPrefix(m.Subject, a.prefix), 36, 64)
+func (a *asker) deliver(id uint64, m *nats.Msg) {
 	a.mu.Lock()
 	p := a.pending[id]
 	a.mu.Unlock()
-	if err != nil || p == nil {
+	if p == nil {
 		return // a late answer to a request that was given up; its calls were sent again
 	}
 	p.heard.Store(time.Now().UnixNano())
@@ -138,16 +164,16 @@ func (a *asker) deliver(m *nats.Msg) {
 	}
 	r, err := llm.DecodeResult(m.Data)
 	if err != nil {
-		a.log.Error("model result dropped", "error", err)
-		a.end(id, p, err)
+		a.end(id, p, fmt.Errorf("%w: %w", errProxyBroken, err))
 		return
 	}
-	if r.Refused != "" {
-		err := fmt.Errorf("%w: %s", errProxyRefuse, r.Refused)
-		if r.Refused == llm.RefusedBusy {
-			err = errProxyBusy
-		}
-		a.end(id, p, err)
+	switch r.Refused {
+	case "":
+	case llm.RefusedBusy:
+		a.end(id, p, errProxyBusy)
+		return
+	default:
+		a.end(id, p, fmt.Errorf("%w: %s", errProxyRefuse, r.Refused))
 		return
 	}
 	p.mu.Lock()
@@ -175,55 +201,8 @@ func (a *asker) end(id uint64, p *pendingCall, why error) {
 	p.to.again(why)
 }
 
-// A request that was never acknowledged may wait its turn at a proxy that is alive and busy, so it gets more time.
-const unheardFactor = 3
-
-// watch hands back the requests of silent proxies and lets open ones flush what they have. While this host has not kept
-// up with what it was sent, silence proves nothing: the sign of life may be in the queue.
-func (a *asker) watch(every time.Duration) {
-	t := time.NewTicker(every)
-	defer t.Stop()
-	behind := true
-	for {
-		select {
-		case <-a.stop:
-			return
-		case <-t.C:
-		}
-		waiting, _, err := a.sub.Pending()
-		wasBehind := behind
-		behind = err != nil || waiting+len(a.queue) > 0 || !a.nc.IsConnected()
-		a.mu.Lock()
-		open := make(map[uint64]*pendingCall, len(a.pending))
-		for id, p := range a.pending {
-			open[id] = p
-		}
-		a.mu.Unlock()
-		now, lost := time.Now().UnixNano(), 0
-		for id, p := range open {
-			limit := a.lost
-			if !p.acknowledged.Load() {
-				limit *= unheardFactor
-			}
-			if !behind && !wasBehind && now-p.heard.Load() > int64(limit) {
-				a.end(id, p, errProxyLost)
-				lost++
-				continue
-			}
-			p.mu.Lock()
-			if !p.over {
-				p.to.tick()
-			}
-			p.mu.Unlock()
-		}
-		if lost > 0 {
-			a.log.Warn("an llmproxy fell silent; its calls go out again", "requests", lost)
-		}
-	}
-}
-
-// close ends the goroutines of the asker. Open requests are forgotten.
-func (a *asker) close(context.Context) error {
+// close ends the goroutines of the asker. Open requests are forgotten, and what was postponed does not happen.
+func (a *asker) close() error {
 	err := a.sub.Unsubscribe()
 	close(a.stop)
 	a.done.Wait()

@@ -24,22 +24,25 @@ func (s *Service) respond(m *nats.Msg, out *msg.Msg, failure error) {
 	if m.Reply == "" {
 		return
 	}
-	answer := nats.NewMsg(m.Reply)
 	e, err := msg.EncodingOf(m.Header.Get(subjects.HeaderContentType))
 	if err != nil {
 		e = msg.JSON // whoever asked for something else can at least read the error
 	}
+	var data []byte
+	if failure == nil {
+		data, failure = e.Encode(*out)
+	}
+	answer := nats.NewMsg(m.Reply)
+	answer.Header.Set(subjects.HeaderContentType, e.ContentType())
 	if failure != nil {
 		answer.Header.Set(subjects.HeaderError, strings.ReplaceAll(failure.Error(), "\n", " "))
-		refusal := msg.New("agenthost", msg.RoleSystem, msg.Text(failure.Error()))
-		out = &refusal
+		data, err = e.Encode(msg.New("agenthost", msg.RoleSystem, msg.Text(failure.Error())))
+		if err != nil {
+			s.log.Warn("message to an agent answered without a text", "subject", m.Subject, "error", err)
+		}
 	}
-	answer.Header.Set(subjects.HeaderContentType, e.ContentType())
-	answer.Data, err = e.Encode(*out)
-	if err == nil {
-		err = s.nc.PublishMsg(answer)
-	}
-	if err != nil {
+	answer.Data = data
+	if err := s.nc.PublishMsg(answer); err != nil {
 		s.log.Warn("message to an agent not answered", "subject", m.Subject, "error", err)
 	}
 }

@@ -2,7 +2,6 @@ package agenthost
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -66,6 +65,9 @@ func New(nc *nats.Conn, log *slog.Logger, cfg Config) (*Service, error) {
 	if cfg.InFlight < cfg.Batch {
 		return nil, fmt.Errorf("agenthost: %d agents in flight is less than a batch of %d", cfg.InFlight, cfg.Batch)
 	}
+	if cfg.Heartbeat <= 0 || cfg.Flush <= 0 || cfg.Lost <= 0 {
+		return nil, fmt.Errorf("agenthost: heartbeat %v, flush %v and proxy_lost %v must be more than zero", cfg.Heartbeat, cfg.Flush, cfg.Lost)
+	}
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return nil, fmt.Errorf("agenthost: jetstream: %w", err)
@@ -106,6 +108,20 @@ func (s *Service) Start(ctx context.Context) error {
 	if s.appender, err = newAppender(s.nc, s.log); err != nil {
 		return err
 	}
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.cancel = cancel
+	if err := s.open(ctx); err != nil {
+		return errors.Join(err, s.Stop(ctx))
+	}
+	s.done.Go(func() { s.announce(run) })
+	// Leases are given to this incarnation, so none can be older than this start.
+	s.done.Go(func() { s.fail(run, s.discover(run, info.State.LastSeq+1)) })
+	return nil
+}
+
+// open makes the host reachable and announces it.
+func (s *Service) open(ctx context.Context) error {
+	var err error
 	if s.asker, err = newAsker(s.nc, s.log, s.cfg); err != nil {
 		return err
 	}
@@ -123,16 +139,7 @@ func (s *Service) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("agenthost: register: %w", err)
 	}
-	// Leases are given to this incarnation, so none can be older than this start.
-	from := info.State.LastSeq + 1
-	if err := hosts.Put(ctx, s.register, s.now()); err != nil {
-		return err
-	}
-	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	s.cancel = cancel
-	s.done.Go(func() { s.announce(run) })
-	s.done.Go(func() { s.fail(run, s.discover(run, from)) })
-	return nil
+	return hosts.Put(ctx, s.register, s.now())
 }
 
 // Failed reports an error that ended the service's work.
@@ -154,18 +161,24 @@ func (s *Service) Stop(ctx context.Context) error {
 		return nil
 	}
 	var errs []error
-	if s.nc.IsConnected() {
-		errs = append(errs, hosts.Remove(ctx, s.register, s.beat.Incarnation), s.micro.Stop())
+	connected := s.nc.IsConnected()
+	if connected {
+		errs = append(errs, hosts.Remove(ctx, s.register, s.beat.Incarnation))
+		if s.micro != nil {
+			errs = append(errs, s.micro.Stop())
+		}
 	}
 	s.cancel()
+	s.appender.hurry()
 	s.mu.Lock()
 	s.stopped = true
-	for _, h := range s.runs {
-		h.run.silence()
-	}
 	s.mu.Unlock()
-	errs = append(errs, s.asker.close(ctx), s.appender.close(ctx))
+	if s.asker != nil {
+		errs = append(errs, s.asker.close())
+	}
 	s.done.Wait()
+	s.appender.close(ctx, connected)
+	s.cancel = nil
 	return errors.Join(errs...)
 }
 
@@ -206,71 +219,4 @@ func (s *Service) announce(ctx context.Context) {
 			}
 		}
 	}
-}
-
-// discover watches for leases of any run to this incarnation and takes up the runs.
-func (s *Service) discover(ctx context.Context, from uint64) error {
-	filter := []string{subjects.AnyRunCtlKind(subjects.KindLease)}
-	return runlog.Follow(ctx, s.js, from, filter, nil, func(e runlog.Entry) error {
-		l, h, err := runlog.DecodeLease(e.Data)
-		if err != nil {
-			s.log.Error("lease dropped", "subject", e.Subject, "error", err)
-			return nil
-		}
-		if l.Incarnation == s.beat.Incarnation {
-			s.take(ctx, h.Run)
-		}
-		return nil
-	})
-}
-
-func (s *Service) take(ctx context.Context, id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.runs[id] != nil {
-		return
-	}
-	r := newRun(s, id)
-	ctx, cancel := context.WithCancel(ctx)
-	s.runs[id] = &held{run: r, cancel: cancel}
-	s.done.Go(func() {
-		if err := r.follow(ctx); err != nil && ctx.Err() == nil {
-			s.log.Error("run given up", "run", id, "error", err)
-			r.halt(err.Error())
-		}
-	})
-	s.done.Go(func() { _ = r.dispatch(ctx) }) // ends with ctx only
-}
-
-// ended keeps an ended run for questions to its agents, and forgets the oldest kept one beyond the limit.
-func (s *Service) ended(r *run) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.past = append(s.past, r.id)
-	for len(s.past) > s.cfg.KeepRuns {
-		old := s.past[0]
-		s.past = s.past[1:]
-		if h := s.runs[old]; h != nil {
-			h.run.silence()
-			h.cancel()
-			delete(s.runs, old)
-		}
-	}
-}
-
-// tellTimeout bounds one try to reach a coordinator.
-const tellTimeout = 2 * time.Second
-
-// tell reports to a coordinator that a run cannot go on; it is told again until the run is paused.
-func (s *Service) tell(ctx context.Context, r *run, reason string) {
-	ask, cancel := context.WithTimeout(ctx, tellTimeout)
-	defer cancel()
-	data, err := json.Marshal(runlog.Trouble{Run: r.id, From: s.beat.ID, Reason: reason})
-	if err == nil {
-		_, err = s.nc.RequestWithContext(ask, subjects.Service("coordinator", "trouble"), data)
-	}
-	if err != nil && ctx.Err() == nil {
-		s.log.Warn("coordinator not told of trouble", "run", r.id, "reason", reason, "error", err)
-	}
-	time.AfterFunc(time.Second, r.wake)
 }

@@ -127,7 +127,8 @@ func (s *Service) answer(ctx context.Context, j *job) *nats.Msg {
 // populate finds or makes the stored population of a job.
 func (s *Service) populate(ctx context.Context, j *job) (remote.Reply, error) {
 	// Two requests for the same population would draw it twice and replace each other's object.
-	defer s.drawing.acquire(j.hash)()
+	release := s.drawing.acquire(j.hash)
+	defer release()
 	select {
 	case s.workers <- struct{}{}:
 		defer func() { <-s.workers }()

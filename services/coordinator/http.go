@@ -30,18 +30,19 @@ const (
 
 // server is the HTTP API of a coordinator.
 type server struct {
-	svc     *Service
-	log     *slog.Logger
-	http    *http.Server
-	addr    string
-	closing chan struct{}      // closed when the server begins to stop: event streams end
-	cancel  context.CancelFunc // ends the requests that are left
-	work    sync.WaitGroup     // the accept loop and the counting of metrics
-	conns   sync.WaitGroup     // one for each connection
+	svc        *Service
+	log        *slog.Logger
+	http       *http.Server
+	addr       string
+	closing    chan struct{}      // closed when the server begins to stop: event streams end
+	cancel     context.CancelFunc // ends the requests that are left
+	operations int                // of the API, registered so far
+	work       sync.WaitGroup     // the accept loop and the counting of metrics
+	conns      sync.WaitGroup     // one for each connection
 
 	mu       sync.Mutex
 	stopping bool
-	fresh    map[net.Conn]struct{} // connections that have not sent a request yet
+	open     map[net.Conn]http.ConnState // connections
 }
 
 // HTTPAddr is the address the HTTP API listens on, "" where it does not. It is known after Start.
@@ -61,7 +62,7 @@ func (s *Service) listen(ctx context.Context) (*server, error) {
 	}
 	base, cancel := context.WithCancel(ctx)
 	v := &server{
-		svc: s, log: s.log, addr: l.Addr().String(), cancel: cancel, closing: make(chan struct{}), fresh: map[net.Conn]struct{}{},
+		svc: s, log: s.log, addr: l.Addr().String(), cancel: cancel, closing: make(chan struct{}), open: map[net.Conn]http.ConnState{},
 	}
 	counts := newMetrics(s)
 	handler, err := v.handler(counts)
@@ -96,8 +97,10 @@ func (v *server) stop(ctx context.Context) error {
 		v.stopping = true
 		close(v.closing)
 	}
-	for c := range v.fresh { // Shutdown would wait for a first request on them, which browsers open ahead of need
-		_ = c.Close()
+	for c, state := range v.open {
+		if state == http.StateNew { // browsers open some ahead of need; Shutdown would wait for their first request
+			_ = c.Close()
+		}
 	}
 	v.mu.Unlock()
 	err := v.http.Shutdown(ctx)
@@ -114,17 +117,18 @@ func (v *server) stop(ctx context.Context) error {
 func (v *server) track(c net.Conn, state http.ConnState) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	delete(v.fresh, c)
 	switch state {
+	case http.StateClosed, http.StateHijacked:
+		delete(v.open, c)
+		v.conns.Done()
+		return
 	case http.StateNew:
 		v.conns.Add(1)
-		v.fresh[c] = struct{}{}
 		if v.stopping {
 			_ = c.Close()
 		}
-	case http.StateClosed, http.StateHijacked:
-		v.conns.Done()
 	}
+	v.open[c] = state
 }
 
 func listenLoopback(ctx context.Context, addr string) (net.Listener, error) {

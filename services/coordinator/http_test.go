@@ -20,7 +20,7 @@ import (
 func TestAddressesItDoesNotListenOn(t *testing.T) {
 	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer taken.Close() //nolint:errcheck // only held
+	defer taken.Close()
 	for _, c := range []struct {
 		addr string
 		want error
@@ -156,12 +156,8 @@ func TestStopIsNotHeldUpByIdleConnections(t *testing.T) {
 	k.start()
 	silent, err := new(net.Dialer).DialContext(t.Context(), "tcp", k.svc.HTTPAddr())
 	require.NoError(t, err)
-	defer silent.Close() //nolint:errcheck // closed by the server
-	require.Eventually(t, func() bool {
-		k.svc.http.mu.Lock()
-		defer k.svc.http.mu.Unlock()
-		return len(k.svc.http.fresh) == 1
-	}, waitFor, pollEvery)
+	defer silent.Close()
+	require.Eventually(t, func() bool { return connections(k.svc.http) == 1 }, waitFor, pollEvery)
 	began := time.Now()
 	k.stop()
 	require.Less(t, time.Since(began), 3*time.Second)
@@ -171,10 +167,16 @@ func TestStopIsNotHeldUpByIdleConnections(t *testing.T) {
 	require.Error(t, err)
 }
 
+func connections(v *server) int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return len(v.open)
+}
+
 func TestStopLetsRequestsFinishAndThenCutsThemOff(t *testing.T) {
 	for name, finish := range map[string]bool{"finishes": true, "is cut off": false} {
 		t.Run(name, func(t *testing.T) {
-			v := &server{log: natstest.Logger(t), closing: make(chan struct{}), fresh: map[net.Conn]struct{}{}}
+			v := &server{log: natstest.Logger(t), closing: make(chan struct{}), open: map[net.Conn]http.ConnState{}}
 			base, cancel := context.WithCancel(t.Context())
 			v.cancel = cancel
 			begun, let := make(chan struct{}), make(chan struct{})

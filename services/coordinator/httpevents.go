@@ -18,7 +18,8 @@ import (
 
 // Events are control records as the API shows them: the head of every event and the body of its kind.
 
-type eventHead struct {
+// EventHead is what every recorded event begins with.
+type EventHead struct {
 	Seq   uint64    `json:"seq" doc:"Place in the run log; it is the event's id."`
 	Time  time.Time `json:"time" doc:"When it was recorded."`
 	Run   string    `json:"run"`
@@ -26,28 +27,28 @@ type eventHead struct {
 }
 
 type createdEvent struct {
-	eventHead
+	EventHead
 	runlog.Created
 }
 
 type populatedEvent struct {
-	eventHead
+	EventHead
 	runlog.Populated
 }
 
 type leaseEvent struct {
-	eventHead
+	EventHead
 	runlog.Lease
 	Epoch uint64 `json:"epoch" doc:"Answers to these shards count under this epoch."`
 }
 
 type openedEvent struct {
-	eventHead
+	EventHead
 	runlog.Opened
 }
 
 type closedEvent struct {
-	eventHead
+	EventHead
 	ResultHash string                    `json:"result_hash" doc:"Hash of all rounds up to this one."`
 	Accepted   uint64                    `json:"accepted" doc:"Answers that count."`
 	Asked      uint64                    `json:"asked" doc:"Questions asked of agents, repeats included."`
@@ -60,12 +61,12 @@ type closedEvent struct {
 }
 
 type envStateEvent struct {
-	eventHead
+	EventHead
 	runlog.EnvState
 }
 
 type reasonEvent struct {
-	eventHead
+	EventHead
 	Reason     string `json:"reason"`
 	ResultHash string `json:"result_hash,omitempty" doc:"Of a finished run."`
 }
@@ -73,7 +74,7 @@ type reasonEvent struct {
 type progressEvent struct {
 	Time time.Time `json:"time"`
 	Run  string    `json:"run"`
-	progress
+	Progress
 }
 
 const kindProgress = "progress"
@@ -100,7 +101,7 @@ func decodeEvent(e runlog.Entry) (kind string, data any, err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	head := eventHead{Seq: e.Seq, Time: e.Time.UTC(), Run: h.Run, Round: h.Round}
+	head := EventHead{Seq: e.Seq, Time: e.Time.UTC(), Run: h.Run, Round: h.Round}
 	read := func(to any) {
 		if err = msgpack.Unmarshal(body, to); err != nil {
 			err = fmt.Errorf("%w: %s: %w", runlog.ErrDamaged, h.Kind, err)
@@ -108,19 +109,19 @@ func decodeEvent(e runlog.Entry) (kind string, data any, err error) {
 	}
 	switch h.Kind {
 	case subjects.KindCreated:
-		d := createdEvent{eventHead: head}
+		d := createdEvent{EventHead: head}
 		read(&d.Created)
 		data = d
 	case subjects.KindPopulated:
-		d := populatedEvent{eventHead: head}
+		d := populatedEvent{EventHead: head}
 		read(&d.Populated)
 		data = d
 	case subjects.KindLease:
-		d := leaseEvent{eventHead: head, Epoch: h.Epoch}
+		d := leaseEvent{EventHead: head, Epoch: h.Epoch}
 		read(&d.Lease)
 		data = d
 	case subjects.KindOpened:
-		d := openedEvent{eventHead: head}
+		d := openedEvent{EventHead: head}
 		read(&d.Opened)
 		data = d
 	case subjects.KindClosed:
@@ -128,22 +129,22 @@ func decodeEvent(e runlog.Entry) (kind string, data any, err error) {
 		read(&c)
 		data = newClosedEvent(head, c)
 	case subjects.KindEnvState:
-		d := envStateEvent{eventHead: head}
+		d := envStateEvent{EventHead: head}
 		read(&d.EnvState)
 		data = d
 	case subjects.KindPaused, subjects.KindResumed, subjects.KindCancelled, subjects.KindFinished, subjects.KindFailed:
 		var r runlog.Reason
 		read(&r)
-		data = reasonEvent{eventHead: head, Reason: r.Reason, ResultHash: hex.EncodeToString(r.Hash)}
+		data = reasonEvent{EventHead: head, Reason: r.Reason, ResultHash: hex.EncodeToString(r.Hash)}
 	default:
 		data = head
 	}
 	return h.Kind, data, err
 }
 
-func newClosedEvent(head eventHead, c runlog.Closed) closedEvent {
+func newClosedEvent(head EventHead, c runlog.Closed) closedEvent {
 	d := closedEvent{
-		eventHead: head, ResultHash: hex.EncodeToString(c.Chain), Accepted: c.Accepted, Asked: c.Asked, Duplicates: c.Duplicates,
+		EventHead: head, ResultHash: hex.EncodeToString(c.Chain), Accepted: c.Accepted, Asked: c.Asked, Duplicates: c.Duplicates,
 		Calls: c.Calls, Retries: c.Retries, TokensIn: c.TokensIn, TokensOut: c.TokensOut, Questions: map[string]report.Outcome{},
 	}
 	for _, q := range c.Questions {

@@ -1,7 +1,9 @@
 package coordinator
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"runtime/debug"
@@ -41,8 +43,23 @@ func (v *server) guard(next http.Handler) http.Handler {
 				fmt.Sprintf("this server is not %.80q; call it localhost, 127.0.0.1 or [::1]", r.Host)))
 			return
 		}
+		r.Body = drained{r.Body}
 		protected.ServeHTTP(w, r)
 	})
+}
+
+// drained reads what is left of a body that is too large before it closes it, within reason: a client that is still
+// sending when the connection is closed loses the answer that says why.
+type drained struct{ io.ReadCloser }
+
+// Close reads and closes.
+func (b drained) Close() error {
+	const reason = 16 << 20
+	_, err := io.CopyN(io.Discard, b.ReadCloser, reason)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return errors.Join(err, b.ReadCloser.Close())
 }
 
 // allowedHost is the defence against DNS rebinding: a foreign name that resolves to this machine is refused.
@@ -56,16 +73,21 @@ func allowedHost(hostport string) bool {
 
 // recovered answers a request whose handler panicked. What is half sent is cut off, so that nobody takes it for whole.
 func (v *server) recovered(w *response, r *http.Request, p any) {
-	if p == http.ErrAbortHandler { //nolint:errorlint,goerr113 // a panic value, compared as net/http does
-		panic(p)
+	if p == http.ErrAbortHandler { //nolint:errorlint // a panic value, compared as net/http does
+		abort()
 	}
 	if r.Context().Err() == nil {
 		v.log.Error("HTTP handler panicked", "method", r.Method, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
 	}
 	if w.status != 0 {
-		panic(http.ErrAbortHandler)
+		abort()
 	}
 	v.write(w, r, internal())
+}
+
+// abort cuts off the response of the running handler, where a clean end would make what was sent look whole.
+func abort() {
+	panic(http.ErrAbortHandler) //nolint:forbidigo // how net/http is told
 }
 
 // route answers what no handler is registered for with a problem.

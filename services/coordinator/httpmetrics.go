@@ -55,7 +55,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(m.hosts, prometheus.GaugeValue, float64(len(m.svc.living())))
 	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
 	defer cancel()
-	list, err := m.svc.list(ctx)
+	list, err := m.svc.current(ctx)
 	if err != nil {
 		ch <- prometheus.NewInvalidMetric(m.runs, err)
 		return

@@ -170,7 +170,7 @@ func (v *server) results(ctx context.Context, in *resultsInput) (*huma.StreamRes
 			if r.Context().Err() == nil {
 				v.log.Error("results cut off", "run", in.ID, "error", err)
 			}
-			panic(http.ErrAbortHandler) // a clean end would make what was sent look whole
+			abort()
 		}
 	}}, nil
 }

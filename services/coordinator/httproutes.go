@@ -67,6 +67,11 @@ func (v *server) describe(mux *http.ServeMux, api huma.API) error {
 	for _, foreign := range []string{"ErrorModel", "ErrorDetail"} { // huma's own, which convert replaces
 		delete(spec.Components.Schemas.Map(), foreign)
 	}
+	for _, name := range []string{"Run", "RunDetail"} {
+		for field, text := range runFields {
+			spec.Components.Schemas.Map()[name].Properties[field].Description = text
+		}
+	}
 	asJSON, err := json.MarshalIndent(spec, "", "  ")
 	if err != nil {
 		return fmt.Errorf("coordinator: OpenAPI: %w", err)
@@ -78,6 +83,18 @@ func (v *server) describe(mux *http.ServeMux, api huma.API) error {
 	mux.Handle("GET /openapi.json", static("application/json", asJSON))
 	mux.Handle("GET /openapi.yaml", static("application/yaml", asYAML))
 	return nil
+}
+
+// runFields explain control.Info, which knows nothing of this API.
+var runFields = map[string]string{
+	"scenario":    "Name of the scenario.",
+	"state":       "created, running, paused, finished, failed or cancelled.",
+	"reason":      "Why it was paused, resumed or ended.",
+	"round":       "The round opened last; 0 before the first.",
+	"rounds":      "Rounds it plays at most.",
+	"answered":    "Answers of the open round so far.",
+	"expected":    "Answers a round needs.",
+	"result_hash": "Equal for equal results; of a finished run.",
 }
 
 // schemaName names the types of the description as users know them.
@@ -101,6 +118,8 @@ func schemaName(t reflect.Type, hint string) string {
 
 // operation registers an operation whose errors are explained to the caller.
 func operation[I, O any](v *server, api huma.API, op huma.Operation, do func(context.Context, *I) (*O, error)) {
+	v.operations++
+	op.Extensions = map[string]any{"x-order": v.operations} // the reference shows them in this order, not by path
 	if op.Responses == nil {
 		op.Responses = map[string]*huma.Response{}
 	}

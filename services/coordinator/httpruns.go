@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -146,12 +145,9 @@ type runsOutput struct {
 func (v *server) list(ctx context.Context, _ *struct{}) (*runsOutput, error) {
 	ctx, cancel := context.WithTimeout(ctx, orderTimeout)
 	defer cancel()
-	list, err := v.svc.list(ctx)
+	list, err := v.svc.current(ctx)
 	if err != nil {
 		return nil, err
-	}
-	for i := range list {
-		v.svc.advance(&list[i])
 	}
 	return &runsOutput{Body: list}, nil
 }
@@ -207,37 +203,3 @@ func (v *server) order(do func(context.Context, control.Order) (control.Info, er
 		return &runOutput{Body: i}, nil
 	}
 }
-
-// progress is how far an open round is.
-type progress struct {
-	Round    int `json:"round"`
-	Answered int `json:"answered" doc:"Answers of the open round so far."`
-	Expected int `json:"expected" doc:"Answers the round needs."`
-}
-
-// progress reports how far the open round of a run is, if this coordinator drives the run and is not busy with it at
-// this very moment.
-func (s *Service) progress(run string) (progress, bool) {
-	s.mu.Lock()
-	d := s.drivers[run]
-	s.mu.Unlock()
-	if d == nil || !d.mu.TryLock() { // a driver may hold the lock while it waits for the broker
-		return progress{}, false
-	}
-	defer d.mu.Unlock()
-	if !d.live || d.fold.Phase != runlog.PhaseOpen {
-		return progress{}, false
-	}
-	expected := d.fold.Created.Agents * len(d.fold.Scenario.Turn)
-	return progress{Round: d.fold.Round, Answered: expected - d.fold.Left(), Expected: expected}, true
-}
-
-// advance adds to what the log's control records say of a run how far its open round is.
-func (s *Service) advance(i *control.Info) {
-	if p, ok := s.progress(i.ID); ok && p.Round == i.Round && !i.Over() {
-		i.Answered = p.Answered
-	}
-}
-
-// progressEvery bounds how often progress is told.
-const progressEvery = 200 * time.Millisecond

@@ -143,6 +143,25 @@ func TestRunsAreListedNewestFirst(t *testing.T) {
 	}, waitFor, pollEvery)
 }
 
+func TestTheListIsRightAfterACrash(t *testing.T) {
+	k := newStack(t)
+	w := k.write("done-1")
+	w.begin(4)
+	kv, err := k.js.KeyValue(t.Context(), subjects.BucketRuns)
+	require.NoError(t, err)
+	data, err := json.Marshal(info(&w.fold.State)) // all that was projected when the coordinator died
+	require.NoError(t, err)
+	_, err = kv.Put(t.Context(), "done-1", data)
+	require.NoError(t, err)
+	w.round(1)
+	w.round(2)
+	w.finish()
+	k.start()
+	list := decode[[]control.Info](t, k.get("/v1/runs"))
+	require.Equal(t, "finished", list[0].State)
+	require.NotEmpty(t, list[0].Hash)
+}
+
 func TestARunWithItsSummary(t *testing.T) {
 	k := newStack(t)
 	w := k.played("done-1")
@@ -176,6 +195,11 @@ func TestPauseResumeCancel(t *testing.T) {
 	k.start()
 	id := decode[control.Info](t, k.post("/v1/runs", game)).ID
 	order := func(verb string) answer { return k.post("/v1/runs/"+id+"/"+verb, "") }
+	require.Eventually(t, func() bool { // until then it would be let go, see resume
+		k.svc.mu.Lock()
+		defer k.svc.mu.Unlock()
+		return k.svc.drivers[id] != nil
+	}, waitFor, pollEvery)
 	requireProblem(t, order("resume"), http.StatusConflict, "not_paused")
 	paused := decode[control.Info](t, order("pause?reason=lunch"))
 	require.Equal(t, []string{"paused", "lunch"}, []string{paused.State, paused.Reason})
@@ -226,18 +250,24 @@ func TestHealthAndReadiness(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	k := newStack(t)
 	k.played("done-1") // before the start: not counted
-	w := k.write("now-1")
+	w := k.write("open-1")
+	w.begin(4)
 	k.start()
-	metric := func(line string) func() bool {
+	has := func(line string) func() bool {
 		return func() bool { return strings.Contains(k.get("/metrics").text, "\n"+line+"\n") }
 	}
-	require.True(t, metric("myriad_answers_accepted_total 0")())
-	require.True(t, metric("myriad_hosts 0")())
+	require.True(t, has("myriad_answers_accepted_total 0")())
+	require.True(t, has("myriad_hosts 0")())
 	require.Contains(t, k.get("/metrics").text, "go_goroutines")
-	// The counter follows the log from the moment it starts; a round is written once it does.
-	require.Eventually(t, func() bool { return consumers(t, k) >= 2 }, waitFor, pollEvery)
-	w.begin(4)
-	require.Eventually(t, metric(`myriad_runs{state="created"} 1`), waitFor, pollEvery)
+	require.Eventually(t, has(`myriad_runs{state="created"} 1`), waitFor, pollEvery)
+	// Three read the log: the counter, the driver of the run, and what waits for new runs.
+	require.Eventually(t, func() bool { return consumers(t, k) == 3 }, waitFor, pollEvery)
+	w.round(1)
+	w.open(2)
+	require.Eventually(t, has("myriad_rounds_closed_total 1"), waitFor, pollEvery)
+	require.True(t, has("myriad_answers_accepted_total 4")())
+	require.Eventually(t, has(`myriad_runs{state="running"} 1`), waitFor, pollEvery)
+	require.True(t, has(`myriad_runs{state="created"} 0`)())
 }
 
 func consumers(t *testing.T, k *stack) int {

@@ -35,7 +35,9 @@ func (s *Service) submit(ctx context.Context, in control.Submission) (control.In
 	}
 	id := newID(sc.Name)
 	h := runlog.Header{Kind: subjects.KindCreated, Run: id, Writer: s.cfg.ID}
+	s.claim(id, true) // the first look at the log may come after this record, and find it an old one
 	if _, err := runlog.AppendControl(ctx, s.js, h, created, 0); err != nil {
+		s.claim(id, false)
 		return control.Info{}, err
 	}
 	s.log.Info("run created", "run", id, "scenario", sc.Name, "agents", sc.Population.Size)
@@ -43,6 +45,17 @@ func (s *Service) submit(ctx context.Context, in control.Submission) (control.In
 		ID: id, Scenario: sc.Name, State: "created", Seed: sc.Seed, Agents: sc.Population.Size, Rounds: sc.Rounds,
 		Expected: sc.Population.Size * len(sc.Turn), Created: time.Now().UTC(),
 	}, nil
+}
+
+// claim says that a run is one of this process, or that it is not after all.
+func (s *Service) claim(id string, mine bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if mine {
+		s.mine[id] = true
+	} else {
+		delete(s.mine, id)
+	}
 }
 
 // newID makes a run id that people can read and that needs no escaping anywhere.
@@ -113,24 +126,32 @@ func (s *Service) pause(ctx context.Context, o control.Order) (control.Info, err
 	return i, err
 }
 
-// resume sets a paused run going. A run that was held back at start is not paused in the log; it is simply let go.
+// resume sets a paused run going. A run that was held back at start is not paused in the log; it is simply let go. One that
+// the first look at the log has not found yet will not be held back.
 func (s *Service) resume(ctx context.Context, o control.Order) (control.Info, error) {
 	s.mu.Lock()
 	d := s.drivers[o.Run]
+	released := d == nil
+	if released {
+		s.mine[o.Run] = true
+	}
 	s.mu.Unlock()
-	released := false
 	if d != nil {
 		d.mu.Lock()
 		released, d.held = d.held, false
 		d.mu.Unlock()
 		d.wake()
 	}
-	return s.change(ctx, o, subjects.KindResumed, func(st *runlog.State) error {
+	i, err := s.change(ctx, o, subjects.KindResumed, func(st *runlog.State) error {
 		if !st.Paused && !released {
 			return fmt.Errorf("%w: %s is %s", ErrNotPaused, o.Run, st.Status())
 		}
 		return nil
 	})
+	if err != nil {
+		s.claim(o.Run, false)
+	}
+	return i, err
 }
 
 func (s *Service) cancelRun(ctx context.Context, o control.Order) (control.Info, error) {

@@ -36,6 +36,7 @@ type Service struct {
 	mu      sync.Mutex
 	hosts   []hosts.Beat
 	drivers map[string]*driver
+	mine    map[string]bool // submitted here and not taken up yet: never held back
 }
 
 // New returns a coordinator on a connection. The connection is the caller's to close, after Stop.
@@ -52,7 +53,7 @@ func New(nc *nats.Conn, log *slog.Logger, cfg Config) (*Service, error) {
 	}
 	return &Service{
 		nc: nc, js: js, log: log.With("service", "coordinator"), cfg: cfg,
-		drivers: map[string]*driver{}, failed: make(chan error, 1),
+		drivers: map[string]*driver{}, mine: map[string]bool{}, failed: make(chan error, 1),
 	}, nil
 }
 
@@ -121,7 +122,8 @@ func (s *Service) take(ctx context.Context, id string, held bool) {
 	if s.drivers[id] != nil || ctx.Err() != nil {
 		return
 	}
-	d := newDriver(s, id, held)
+	d := newDriver(s, id, held && !s.mine[id])
+	delete(s.mine, id)
 	s.drivers[id] = d
 	s.done.Go(func() {
 		err := d.follow(ctx)

@@ -28,12 +28,14 @@ type eventsInput struct {
 }
 
 func (v *server) routeEvents(api huma.API) {
+	responses := sends("The events", eventSchema(api), typeEvents)
+	responses["204"] = &huma.Response{Description: "The run is over and Last-Event-ID is its last event."}
 	operation(v, api, huma.Operation{
 		OperationID: "follow-run", Method: http.MethodGet, Path: "/v1/runs/{id}/events", Tags: []string{tagRuns}, Summary: "Follow a run",
 		Description: "Server-sent events: all that was recorded of the run from its beginning, then what comes, and while a round is open " +
 			"its progress. The stream ends after finished, cancelled or failed. For one who has heard that already the answer is 204, which " +
 			"keeps browsers from coming back.",
-		Responses: sends("The events", eventSchema(api), typeEvents),
+		Responses: responses,
 	}, v.events)
 }
 
@@ -68,7 +70,7 @@ type eventStream struct {
 	control  *http.ResponseController
 	round    int // the round whose progress may be told; 0: none is open
 	caughtUp bool
-	told     progress
+	told     Progress
 }
 
 // serve sends what comes after sequence after, until the run is over, the client goes or stop is closed.
@@ -140,7 +142,7 @@ func (s *eventStream) tellProgress() error {
 		return nil
 	}
 	s.told = p
-	return s.event(kindProgress, "", progressEvent{Time: time.Now().UTC(), Run: s.run, progress: p})
+	return s.event(kindProgress, "", progressEvent{Time: time.Now().UTC(), Run: s.run, Progress: p})
 }
 
 func (s *eventStream) event(kind, id string, data any) error {

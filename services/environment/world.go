@@ -2,6 +2,7 @@ package environment
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/myriad-sim/myriad/internal/expression"
 	"github.com/myriad-sim/myriad/internal/runlog"
@@ -21,9 +22,8 @@ func nextWorld(s *runlog.State, columns []*stats.Column) (runlog.EnvState, error
 		env.Answers[q.ID] = columns[i]
 	}
 	out := runlog.EnvState{World: make(map[string]float64, len(sc.World)), Winners: map[string]runlog.Winners{}}
-	for k, v := range s.World { // a key that no update names keeps its value
-		out.World[k] = v
-	}
+	// a key that no update names keeps its value
+	maps.Copy(out.World, s.World)
 	for _, u := range sc.World {
 		v, err := u.Expr.Number(env)
 		if err != nil {

@@ -67,6 +67,7 @@ func read(got *openai.ChatCompletion) outcome {
 	}
 	return outcome{done: completion{
 		text: text, served: got.Model, tokensIn: tokens(got.Usage.PromptTokens), tokensOut: tokens(got.Usage.CompletionTokens),
+		cut: choice.FinishReason == "length",
 	}}
 }
 
@@ -97,9 +98,8 @@ func refused(resp *http.Response, err error, key string) outcome {
 // reason is what the server says is wrong, in a line. The client has read the body and put it back.
 func reason(resp *http.Response, err error) string {
 	const most = 300
-	var api *openai.Error
 	text := ""
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[*openai.Error](err); ok {
 		text = api.Message
 	}
 	if text == "" && resp.StatusCode >= 400 {

@@ -36,6 +36,7 @@ type completion struct {
 	tokensOut uint32
 	retries   int
 	served    string
+	cut       bool // the text ended at a length limit
 }
 
 // complete takes the result of one call, each call once. Results that come close together share a message: the flush
@@ -98,6 +99,9 @@ func (b *batch) add(c completion) {
 	r.Text = append(r.Text, c.text)
 	r.TokensIn = append(r.TokensIn, c.tokensIn)
 	r.TokensOut = append(r.TokensOut, c.tokensOut)
+	if c.cut {
+		r.Cut = append(r.Cut, uint32(len(r.Index)-1)) //nolint:gosec // bounded by MaxCalls
+	}
 	r.Retries = append(r.Retries, uint8(min(c.retries, math.MaxUint8)))
 	if c.served != "" {
 		r.Served = c.served

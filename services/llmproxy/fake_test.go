@@ -19,12 +19,11 @@ import (
 type chatRequest struct {
 	header      http.Header
 	raw         string
-	Model       string             `json:"model"`
-	Messages    []chatMessage      `json:"messages"`
-	Temperature *float64           `json:"temperature"`
-	TopP        *float64           `json:"top_p"`
-	MaxTokens   int                `json:"max_tokens"`
-	Other       map[string]float64 `json:"-"`
+	Model       string        `json:"model"`
+	Messages    []chatMessage `json:"messages"`
+	Temperature *float64      `json:"temperature"`
+	TopP        *float64      `json:"top_p"`
+	MaxTokens   int           `json:"max_tokens"`
 }
 
 type chatMessage struct{ Role, Content string }

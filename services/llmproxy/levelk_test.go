@@ -66,7 +66,7 @@ func guessAverage(p, offset float64) llm.GameFacts {
 func TestLevelKFirstRound(t *testing.T) {
 	for _, c := range []struct{ p, known float64 }{{1. / 2, 26.67}, {2. / 3, 33.50}, {4. / 3, 70.71}} {
 		want := oracle(1.5, c.p, 0, 0, 100, 50)
-		require.InDelta(t, c.known, want, 0.005, "p=%v", c.p)
+		require.InDelta(t, want, c.known, 0.005, "p=%v", c.p)
 		mean, se := moments(round(t, 100_000, 1, 7, guessAverage(c.p, 0), "1.5"))
 		require.InDelta(t, want, mean, 3*se, "p=%v", c.p)
 	}

@@ -17,9 +17,6 @@ import (
 	"github.com/myriad-sim/myriad/pkg/subjects"
 )
 
-// keepAliveEvery is part of the contract with requesters: three of these without a sign count as a dead proxy.
-const keepAliveEvery = time.Second
-
 // What may wait in the subscription while a request is being decoded. A round of a million agents arrives at once, in
 // messages of up to llm.MaxBytes.
 const (
@@ -162,22 +159,29 @@ func (s *Service) unsubscribe(ctx context.Context) error {
 		err = s.micro.Stop()
 	}
 	if s.sub != nil {
-		ended := make(chan struct{})
-		s.sub.SetClosedHandler(func(string) { close(ended) })
-		if e := s.sub.Drain(); e != nil {
-			err = errors.Join(err, e)
-		} else {
-			select {
-			case <-ended:
-			case <-ctx.Done():
-				err = errors.Join(err, ctx.Err())
-			}
-		}
+		err = errors.Join(err, s.drain(ctx))
 	}
 	if s.nc.IsClosed() {
 		return nil // the subscription ended with the connection
 	}
 	return err
+}
+
+func (s *Service) drain(ctx context.Context) error {
+	if !s.nc.IsConnected() {
+		return s.sub.Unsubscribe() // draining would wait for a broker that is not there
+	}
+	ended := make(chan struct{})
+	s.sub.SetClosedHandler(func(string) { close(ended) })
+	if err := s.sub.Drain(); err != nil {
+		return err
+	}
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // flush returns when the broker has all that was sent.
@@ -238,53 +242,4 @@ func (s *Service) forget(x *exchange) {
 	s.mu.Lock()
 	delete(s.open, x)
 	s.mu.Unlock()
-}
-
-func (s *Service) refuse(reply string, id uint64, why string) {
-	s.send(reply, &llm.Result{ID: id, Done: true, Refused: why})
-}
-
-// keepAlive serves all open requests with one ticker.
-func (s *Service) keepAlive(ctx context.Context) {
-	tick := time.NewTicker(keepAliveEvery)
-	defer tick.Stop()
-	var list []*exchange
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		s.mu.Lock()
-		for x := range s.open {
-			list = append(list, x)
-		}
-		s.mu.Unlock()
-		for _, x := range list {
-			x.keepAlive()
-		}
-		clear(list)
-		list = list[:0]
-	}
-}
-
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
-
-// send publishes a result. A failure is logged and no more: the requester notices the silence and asks again.
-func (s *Service) send(reply string, r *llm.Result) {
-	buf := buffers.Get().(*[]byte)
-	defer buffers.Put(buf)
-	data, err := llm.AppendResult((*buf)[:0], r)
-	if err == nil {
-		*buf = data // the client copies what it publishes
-		err = s.nc.Publish(reply, data)
-	}
-	if err != nil {
-		s.log.Error("model result not sent", "error", err, "calls", len(r.Index))
-	}
-}
-
-// mostText is the longest completion that fits in a message beside everything else in it.
-func (s *Service) mostText() int {
-	return min(llm.MaxBytes, int(s.nc.MaxPayload())) - 8<<10
 }

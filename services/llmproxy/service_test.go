@@ -114,6 +114,19 @@ func TestStopWithoutABroker(t *testing.T) {
 	require.NoError(t, svc.Stop(t.Context()))
 }
 
+func TestStopWhileTheBrokerIsAway(t *testing.T) {
+	srv := natstest.Start(t)
+	svc, err := New(srv.InProcess(t), natstest.Logger(t), fast(t))
+	require.NoError(t, err)
+	require.NoError(t, svc.Start(t.Context()))
+	srv.Kill(t)
+	until(t, func() bool { return !svc.nc.IsConnected() }, "disconnected")
+	began := time.Now()
+	err = svc.Stop(t.Context())
+	require.Less(t, time.Since(began), 2*time.Second)
+	require.NoError(t, err)
+}
+
 // Two services share the work: every request is answered by one of them.
 func TestServicesShareAQueue(t *testing.T) {
 	srv := natstest.Start(t)

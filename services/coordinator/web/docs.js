@@ -120,6 +120,7 @@ function show() {
   const main = [el('div', { class: 'intro' }, el('h1', {}, 'API reference'), text,
     el('div', { class: 'for' }, el('label', { class: 'muted small' }, 'Run in the examples'), run))];
   const toc = [];
+  operations.sort((a, b) => (a.op['x-order'] ?? Infinity) - (b.op['x-order'] ?? Infinity));
   for (const tag of spec.tags) {
     const list = operations.filter(({ op }) => op.tags.includes(tag.name));
     toc.push(el('h3', {}, tag.name), ...list.map(({ method, op }) => el('a', { href: `#${op.operationId}` },

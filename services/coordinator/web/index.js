@@ -24,6 +24,7 @@ function done(run) {
 
 function stateLine(run) {
   if (run.state === 'created') return 'Drawing the population, waiting for agent hosts';
+  if (run.round === 0) return over(run) ? 'Ended before its first round' : 'Waiting for its first round';
   const line = `Round ${count(run.round)} of ${run.state === 'finished' ? count(run.rounds) : `at most ${count(run.rounds)}`}`;
   if (over(run)) return line;
   return `${line} · ${count(run.answered)} of ${plural(run.expected, 'answer')}`;
@@ -131,10 +132,10 @@ function showFaults(error) {
   const faults = error?.problem?.errors ?? [];
   $('faults').replaceChildren(...(error ? [el('p', { class: 'notice' }, error.message)] : []), ...faults.map((fault) => {
     const at = fault.line ? el('button', { type: 'button', onclick: () => goTo(fault.line, fault.column) }, `line ${fault.line}, column ${fault.column}`)
-      : el('strong', {}, fault.location);
+      : el('strong', {}, fault.location.replace('query.', ''));
     const pad = (fault.source_line ?? '').slice(0, fault.column - 1).replace(/[^\t]/g, ' ');
     return el('div', { class: 'notice' }, at, `: ${fault.detail}`,
-      fault.suggestion && ` Did you mean ${fault.suggestion}?`,
+      fault.suggestion && `. Did you mean ${fault.suggestion}?`,
       fault.source_line && el('pre', {}, `${fault.source_line}\n${pad}^`));
   }));
 }

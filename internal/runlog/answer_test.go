@@ -1,0 +1,210 @@
+package runlog
+
+import (
+	"errors"
+	"math"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/myriad-sim/myriad/internal/stats"
+)
+
+func known(err error) bool {
+	return errors.Is(err, ErrDamaged) || errors.Is(err, ErrVersion) || errors.Is(err, ErrOrder) || errors.Is(err, ErrDigest) || errors.Is(err, ErrTooLarge)
+}
+
+// anyAnswers draws chunks with all columns.
+func anyAnswers(most int) *rapid.Generator[*Answers] {
+	return rapid.Custom(func(t *rapid.T) *Answers {
+		a := &Answers{Question: rapid.IntRange(0, math.MaxInt32).Draw(t, "question"), Shard: rapid.IntRange(0, math.MaxInt32).Draw(t, "shard")}
+		names := rapid.SampledFrom([]string{"", "m", "model", strings.Repeat("long", 100)})
+		next := 0
+		for i := range rapid.IntRange(0, most).Draw(t, "n") {
+			next += rapid.OneOf(rapid.IntRange(0, 3), rapid.IntRange(0, math.MaxInt32)).Draw(t, "gap")
+			a.Agents = append(a.Agents, next)
+			next++
+			a.Status = append(a.Status, stats.Status(rapid.Byte().Draw(t, "status")))
+			a.Values = append(a.Values, rapid.Int64().Draw(t, "value"))
+			a.Text = append(a.Text, string(rapid.SliceOfN(rapid.Byte(), 0, 40).Draw(t, "text")))
+			a.TokensIn, a.TokensOut = append(a.TokensIn, rapid.Uint32().Draw(t, "in")), append(a.TokensOut, rapid.Uint32().Draw(t, "out"))
+			a.Calls, a.Retries = append(a.Calls, rapid.Byte().Draw(t, "calls")), append(a.Retries, rapid.Byte().Draw(t, "retries"))
+			a.PromptSHA = append(a.PromptSHA, rapid.Uint64().Draw(t, "sha"))
+			a.Model, a.Served = append(a.Model, names.Draw(t, "model")), append(a.Served, names.Draw(t, "served"))
+			if rapid.IntRange(0, 3).Draw(t, "attempts") == 0 {
+				if a.Attempts == nil {
+					a.Attempts = map[int][]Attempt{}
+				}
+				a.Attempts[i] = []Attempt{{Kind: 1, Text: "first"}, {Kind: rapid.Byte().Draw(t, "kind"), Number: rapid.Uint32().Draw(t, "number"), Text: rapid.String().Draw(t, "attempt")}}
+			}
+		}
+		return a
+	})
+}
+
+func TestAnswersComeBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := anyAnswers(20).Draw(t, "answers")
+		data, err := EncodeAnswers(Header{Run: "r", Round: 1, Epoch: 2}, want)
+		require.NoError(t, err)
+		h, body, err := Decode(data)
+		require.NoError(t, err)
+		require.Equal(t, Header{Kind: KindAnswer, Run: "r", Round: 1, Epoch: 2}, h)
+		got, err := DecodeAnswers(body)
+		require.NoError(t, err)
+		clear(body) // nothing is shared with the record
+		if want.Len() == 0 {
+			require.Zero(t, got.Len())
+			return
+		}
+		require.Equal(t, want, got)
+	})
+}
+
+// A chunk is decoded into again and again; nothing of an earlier record may show.
+func TestChunksAreReused(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var c chunk
+		for _, want := range rapid.SliceOfN(anyAnswers(6), 1, 4).Draw(t, "chunks") {
+			body, err := want.encode()
+			require.NoError(t, err)
+			require.NoError(t, c.decode(body))
+			fresh, err := DecodeAnswers(body)
+			require.NoError(t, err)
+			require.Equal(t, fresh, c.answers())
+			for i, text := range want.Text {
+				require.Equal(t, text, string(c.textAt(i)))
+			}
+		}
+	})
+}
+
+func TestEncodeAnswersRefuses(t *testing.T) {
+	for name, spoil := range map[string]func(*Answers){
+		"descending":       func(a *Answers) { a.Agents[1] = 0 },
+		"negative":         func(a *Answers) { a.Agents[0] = -1 },
+		"short column":     func(a *Answers) { a.TokensIn = a.TokensIn[1:] },
+		"no models":        func(a *Answers) { a.Model = nil },
+		"negative shard":   func(a *Answers) { a.Shard = -1 },
+		"foreign attempts": func(a *Answers) { a.Attempts = map[int][]Attempt{7: {}} },
+	} {
+		a := chunkOf(0, 0, plain(1, 0), plain(1, 1))
+		spoil(a)
+		_, err := EncodeAnswers(Header{}, a)
+		require.Error(t, err, name)
+	}
+	big := &Answers{}
+	for range MaxChunk + 1 {
+		big.Agents = append(big.Agents, big.Len())
+	}
+	_, err := EncodeAnswers(Header{}, big)
+	require.ErrorIs(t, err, ErrTooLarge)
+}
+
+func TestCut(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := anyAnswers(12).Draw(t, "answers")
+		for i := range want.Text {
+			want.Text[i] = strings.Repeat("x", rapid.SampledFrom([]int{0, 1, 100_000, 200_000, MaxChunkBytes, 300_000}).Draw(t, "size"))
+		}
+		var got Answers
+		for i, c := range want.Cut() {
+			size := 0
+			for at, text := range c.Text {
+				size += len(text)
+				for _, t := range c.Attempts[at] {
+					size += len(t.Text)
+				}
+			}
+			require.True(t, c.Len() == 1 || want.Len() == 0 || size <= MaxChunkBytes, "chunk %d of %d answers has %d bytes", i, c.Len(), size)
+			require.NoError(t, c.check())
+			for at, attempts := range c.Attempts {
+				require.Equal(t, want.Attempts[got.Len()+at], attempts)
+			}
+			got.Agents, got.Status, got.Values = append(got.Agents, c.Agents...), append(got.Status, c.Status...), append(got.Values, c.Values...)
+			got.Text, got.TokensIn, got.TokensOut = append(got.Text, c.Text...), append(got.TokensIn, c.TokensIn...), append(got.TokensOut, c.TokensOut...)
+			got.Calls, got.Retries = append(got.Calls, c.Calls...), append(got.Retries, c.Retries...)
+			got.PromptSHA, got.Model, got.Served = append(got.PromptSHA, c.PromptSHA...), append(got.Model, c.Model...), append(got.Served, c.Served...)
+			require.Equal(t, []int{want.Question, want.Shard}, []int{c.Question, c.Shard})
+		}
+		got.Question, got.Shard, got.Attempts = want.Question, want.Shard, want.Attempts
+		require.Equal(t, *want, got)
+	})
+	var many []one
+	for i := range 2*MaxChunk + 1 {
+		many = append(many, plain(1, i))
+	}
+	require.Len(t, chunkOf(0, 0, many...).Cut(), 3)
+}
+
+func FuzzDecodeAnswers(f *testing.F) {
+	for _, a := range []*Answers{{}, chunkOf(0, 1, plain(1, 4), plain(1, 9)), chunkOf(3, 0, one{0, stats.Missing, 0, ""})} {
+		body, err := a.encode()
+		require.NoError(f, err)
+		f.Add(body)
+	}
+	_, body, err := Decode(golden(f)["answer"])
+	require.NoError(f, err)
+	f.Add(body)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var a *Answers
+		var err error
+		grown := allocated(func() { a, err = DecodeAnswers(body) })
+		require.Less(t, grown, uint64(64*len(body)+64<<10), "memory for %d bytes", len(body))
+		if err != nil {
+			require.True(t, known(err), "%v", err)
+			return
+		}
+		require.NoError(t, a.check())
+		again, err := a.encode()
+		require.NoError(t, err)
+		b, err := DecodeAnswers(again)
+		require.NoError(t, err)
+		require.Equal(t, a, b)
+	})
+}
+
+// allocated is how many bytes fn allocates. It is an upper bound where other goroutines allocate too.
+func allocated(fn func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	fn()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+func TestDecodeAnswersRefuses(t *testing.T) {
+	good, err := chunkOf(0, 1, plain(1, 4), plain(1, 9)).encode()
+	require.NoError(t, err)
+	require.Equal(t, []byte{0x9e, 1, 0, 1, 0xc6}, good[:5])
+	refuse := func(want error, body []byte) {
+		t.Helper()
+		_, err := DecodeAnswers(body)
+		require.ErrorIs(t, err, want)
+	}
+	refuse(ErrDamaged, nil)
+	refuse(ErrDamaged, append([]byte{0x9d}, good[1:]...))
+	refuse(ErrVersion, append([]byte{0x9e, 2}, good[2:]...))
+	refuse(ErrDamaged, append(good, 0))
+	for n := range good {
+		refuse(ErrDamaged, good[:n])
+	}
+	more := append([]byte{0xdc, 0, 15}, good[1:]...) // a later version with another column
+	_, err = DecodeAnswers(append(more, 0xc0))
+	require.NoError(t, err)
+	long := (&Answers{}).longGaps()
+	refuse(ErrDamaged, long)
+}
+
+// longGaps is a body whose agents column names more than a chunk may hold.
+func (a *Answers) longGaps() []byte {
+	out := []byte{0x9e, 1, 0, 0}
+	out = appendBin(out, make([]byte, 4*MaxChunk))
+	for range 10 {
+		out = appendBin(out, nil)
+	}
+	return out
+}

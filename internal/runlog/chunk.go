@@ -1,0 +1,162 @@
+package runlog
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/myriad-sim/myriad/internal/stats"
+)
+
+// chunk is a decoded answer record whose texts and bytes still share memory with it. A fold decodes one record after the
+// other into the same chunk, so that counting an answer allocates nothing; who keeps answers takes Answers instead.
+type chunk struct {
+	question, shard int
+	agents          []int
+	status          []byte
+	values          []int64
+	ends            []int // of the texts, in text
+	text            []byte
+	tokensIn        []uint32
+	tokensOut       []uint32
+	calls, sha      []byte // calls, then retries
+	model, served   []byte // runs
+	attempts        []attemptsOf
+}
+
+// decode reads the body of an answer record. It takes memory in proportion to the body, and none where an earlier, larger
+// one was decoded before. The chunk is valid for as long as the body is.
+func (c *chunk) decode(body []byte) error {
+	d := columns{buf: body}
+	fields := d.array()
+	if d.err == nil && fields < answersFields {
+		return fmt.Errorf("%w: answer chunk of %d columns, want %d", ErrDamaged, fields, answersFields)
+	}
+	if v := d.uint(); d.err == nil && v != Version {
+		return fmt.Errorf("%w: answer chunk version %d, this binary knows %d", ErrVersion, v, Version)
+	}
+	c.question, c.shard = d.int(), d.int()
+	gaps := varints{buf: d.bin()}
+	c.agents = c.agents[:0]
+	for next := 0; len(gaps.buf) > 0 && len(c.agents) <= MaxChunk; next++ {
+		next += gaps.int()
+		c.agents = append(c.agents, next)
+	}
+	n := len(c.agents)
+	c.status = d.bin()
+	values, lens := varints{buf: d.bin()}, varints{buf: d.bin()}
+	c.text = d.bin()
+	tokens := varints{buf: d.bin()}
+	c.calls, c.sha, c.model, c.served = d.bin(), d.bin(), d.bin(), d.bin()
+	attempts := d.bin()
+	if d.err == nil && fields == answersFields && len(d.buf) > 0 {
+		d.fail("bytes after the last column")
+	}
+	if d.err == nil && (n > MaxChunk || gaps.bad || len(c.status) != n || len(c.calls) != 2*n || len(c.sha) != 8*n) {
+		d.fail("answer columns differ in length")
+	}
+	if d.err != nil {
+		return d.err
+	}
+	c.values, c.ends, c.tokensIn, c.tokensOut = c.values[:0], c.ends[:0], c.tokensIn[:0], c.tokensOut[:0]
+	end := 0
+	for range n {
+		c.values = append(c.values, values.signed())
+		end += lens.int()
+		c.ends = append(c.ends, end)
+		c.tokensIn = append(c.tokensIn, uint32(tokens.uint(math.MaxUint32)))   //nolint:gosec // limited
+		c.tokensOut = append(c.tokensOut, uint32(tokens.uint(math.MaxUint32))) //nolint:gosec // limited
+	}
+	for _, v := range [...]varints{values, lens, tokens} {
+		if v.bad || len(v.buf) > 0 {
+			d.fail("a number column does not fit its answers")
+		}
+	}
+	if end != len(c.text) {
+		d.fail("the texts do not fit their lengths")
+	}
+	ignore := func([]byte, int) {}
+	if !runs(c.model, n, ignore) || !runs(c.served, n, ignore) {
+		d.fail("a column of names does not fit its answers")
+	}
+	if d.err != nil {
+		return d.err
+	}
+	return c.decodeAttempts(attempts)
+}
+
+func (c *chunk) decodeAttempts(raw []byte) error {
+	c.attempts = nil
+	if len(raw) == 0 {
+		return nil
+	}
+	if err := decodeBody(raw, &c.attempts); err != nil {
+		return err
+	}
+	prev := -1
+	for _, e := range c.attempts {
+		if e.At <= prev || e.At >= len(c.agents) {
+			return fmt.Errorf("%w: attempts of position %d", ErrDamaged, e.At)
+		}
+		prev = e.At
+	}
+	return nil
+}
+
+// textAt is the reply of the answer at a position.
+func (c *chunk) textAt(i int) []byte {
+	first := 0
+	if i > 0 {
+		first = c.ends[i-1]
+	}
+	return c.text[first:c.ends[i]]
+}
+
+// answers copies the chunk. All texts share one string.
+func (c *chunk) answers() *Answers {
+	n := len(c.agents)
+	bytes := append(make([]byte, 0, 2*n), c.calls...)
+	a := &Answers{
+		Question: c.question, Shard: c.shard, Agents: append(make([]int, 0, n), c.agents...), Status: make([]stats.Status, n),
+		Values: append(make([]int64, 0, n), c.values...), Text: make([]string, n),
+		TokensIn: append(make([]uint32, 0, n), c.tokensIn...), TokensOut: append(make([]uint32, 0, n), c.tokensOut...),
+		Calls: bytes[:n:n], Retries: bytes[n:], PromptSHA: make([]uint64, n),
+		Model: names(c.model, n), Served: names(c.served, n),
+	}
+	text, first := string(c.text), 0
+	for i := range n {
+		a.Status[i] = stats.Status(c.status[i])
+		a.Text[i] = text[first:c.ends[i]]
+		first = c.ends[i]
+		a.PromptSHA[i] = binary.BigEndian.Uint64(c.sha[8*i:])
+	}
+	if len(c.attempts) > 0 {
+		a.Attempts = make(map[int][]Attempt, len(c.attempts))
+		for _, e := range c.attempts {
+			a.Attempts[e.At] = e.Attempts
+		}
+	}
+	return a
+}
+
+// names spreads a column of runs, which was checked, over n answers.
+func names(col []byte, n int) []string {
+	out := make([]string, 0, n)
+	runs(col, n, func(name []byte, count int) {
+		s := string(name)
+		for range count {
+			out = append(out, s)
+		}
+	})
+	return out
+}
+
+// DecodeAnswers decodes the body of an answer record, as Decode returns it. It never returns a chunk whose columns differ
+// in length, and keeps no part of body. Errors: ErrVersion, ErrDamaged.
+func DecodeAnswers(body []byte) (*Answers, error) {
+	var c chunk
+	if err := c.decode(body); err != nil {
+		return nil, err
+	}
+	return c.answers(), nil
+}

@@ -1,0 +1,238 @@
+package runlog
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"math"
+
+	"github.com/myriad-sim/myriad/internal/stats"
+	"github.com/myriad-sim/myriad/pkg/scenario"
+	"github.com/myriad-sim/myriad/pkg/subjects"
+)
+
+func (f *Fold) applyControl(h Header, body []byte, e Entry) error {
+	if f.Phase.Over() || (f.Phase == PhaseNone) != (h.Kind == subjects.KindCreated) {
+		return fmt.Errorf("%w: %s in a run that is %s", ErrOrder, h.Kind, f.Status())
+	}
+	switch h.Kind {
+	case subjects.KindCreated:
+		return f.created(body, e)
+	case subjects.KindPopulated:
+		return f.populated(body)
+	case subjects.KindLease:
+		return f.lease(h, body)
+	case subjects.KindOpened:
+		return f.opened(h, body, e)
+	case subjects.KindClosed:
+		return f.closed(h, body, e)
+	case subjects.KindEnvState:
+		return f.envState(h, body)
+	}
+	return f.turn(h, body, e)
+}
+
+func (f *Fold) created(body []byte, e Entry) error {
+	var b Created
+	if err := decodeBody(body, &b); err != nil {
+		return err
+	}
+	s, err := scenario.Load(b.File, b.Source, b.Overrides)
+	if err != nil {
+		return fmt.Errorf("%w: the recorded scenario no longer loads: %w", ErrDamaged, err)
+	}
+	if b.Agents != s.Population.Size {
+		return fmt.Errorf("%w: created for %d agents, the scenario has %d", ErrDamaged, b.Agents, s.Population.Size)
+	}
+	if err := b.check(); err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	f.Created, f.CreatedAt, f.Scenario, f.Phase = b, e.Time, s, PhaseCreated
+	f.World, f.Previous = map[string]float64{}, map[string]float64{}
+	f.Grants = make([]Grant, f.Shards())
+	return nil
+}
+
+func (f *Fold) populated(body []byte) error {
+	var b Populated
+	if err := decodeBody(body, &b); err != nil {
+		return err
+	}
+	if f.Phase != PhaseCreated {
+		return fmt.Errorf("%w: populated twice", ErrOrder)
+	}
+	if b.Population == "" {
+		return fmt.Errorf("%w: populated with nothing", ErrDamaged)
+	}
+	f.Population, f.Phase = b.Population, PhaseReady
+	return nil
+}
+
+func (f *Fold) lease(h Header, body []byte) error {
+	var b Lease
+	if err := decodeBody(body, &b); err != nil {
+		return err
+	}
+	if f.Phase == PhaseCreated || h.Epoch != f.Epoch+1 {
+		return fmt.Errorf("%w: lease with epoch %d after %d in a run that is %s", ErrOrder, h.Epoch, f.Epoch, f.Status())
+	}
+	next := 0 // ascending, so that a record costs no more than the run has shards
+	for _, r := range b.Ranges {
+		if r.First < next || r.End > len(f.Grants) || r.First >= r.End {
+			return fmt.Errorf("%w: lease of shards %d..%d after %d of %d", ErrDamaged, r.First, r.End, next, len(f.Grants))
+		}
+		next = r.End
+	}
+	for _, r := range b.Ranges {
+		for shard := r.First; shard < r.End; shard++ {
+			if f.Round > 0 && f.Grants[shard].Incarnation != b.Incarnation {
+				f.Takeovers++
+			}
+			f.Grants[shard] = Grant{Host: b.Host, Incarnation: b.Incarnation, Epoch: h.Epoch}
+		}
+	}
+	f.Epoch = h.Epoch
+	return nil
+}
+
+func (f *Fold) opened(h Header, body []byte, e Entry) error {
+	var b Opened
+	if err := decodeBody(body, &b); err != nil {
+		return err
+	}
+	next := f.Phase == PhaseReady && h.Round == f.Round+1 && b.Attempt == 0
+	again := f.Phase == PhaseOpen && h.Round == f.Round && b.Attempt == f.Opened.Attempt+1
+	if !next && !again {
+		return fmt.Errorf("%w: round %d (attempt %d) opened after round %d", ErrOrder, h.Round, b.Attempt, f.Round)
+	}
+	if !finite(b.World) || !finite(b.Previous) || !finite(b.Means) {
+		return fmt.Errorf("%w: round %d opened in a world that is not finite", ErrDamaged, h.Round)
+	}
+	f.Phase, f.Round, f.Opened, f.OpenedAt = PhaseOpen, h.Round, b, e.Time
+	f.totals = Closed{}
+	f.left = f.Created.Agents * len(f.Scenario.Turn)
+	if f.answers {
+		f.room()
+	}
+	return nil
+}
+
+// room makes room for the answers of the round that was just opened.
+func (f *Fold) room() {
+	n := f.Created.Agents
+	if f.columns == nil {
+		for _, q := range f.Scenario.Turn {
+			f.columns = append(f.columns, &stats.Column{Decimals: q.Answer.Decimals, Status: make([]stats.Status, n), Values: make([]int64, n)})
+		}
+		if f.whole() {
+			f.digest = newDigest(f.columns, n)
+		}
+	} else {
+		for _, c := range f.columns {
+			clear(c.Status)
+			clear(c.Values)
+		}
+	}
+	if f.digest != nil {
+		f.digest.open(f.Round)
+	}
+}
+
+func (f *Fold) closed(h Header, body []byte, e Entry) error {
+	var b Closed
+	if err := decodeBody(body, &b); err != nil {
+		return err
+	}
+	if f.Phase != PhaseOpen || h.Round != f.Round {
+		return fmt.Errorf("%w: round %d closed, round %d is open", ErrOrder, h.Round, f.Round)
+	}
+	if chain := digestChain(f.Chain, b.Root); !bytes.Equal(chain, b.Chain) {
+		return fmt.Errorf("%w: chain of round %d", ErrDigest, h.Round)
+	}
+	if f.whole() {
+		if err := f.verify(b); err != nil {
+			return fmt.Errorf("round %d: %w", h.Round, err)
+		}
+		f.told.Asked = min(f.told.Asked+b.Asked, f.Asked)
+		f.told.Duplicates = min(f.told.Duplicates+b.Duplicates, f.Duplicates)
+	} else {
+		f.Asked += b.Asked
+		f.Duplicates += b.Duplicates
+	}
+	f.Phase, f.ClosedAt, f.Chain = PhaseClosed, e.Time, b.Chain
+	f.Expected += uint64(f.Created.Agents * len(f.Scenario.Turn)) //nolint:gosec // both positive
+	f.Accepted += b.Accepted
+	f.Rounds = append(f.Rounds, RoundResult{Round: h.Round, Attempt: f.Opened.Attempt, OpenedAt: f.OpenedAt, ClosedAt: e.Time, Closed: b})
+	return nil
+}
+
+// verify compares a closed record with the answers in the log.
+func (f *Fold) verify(b Closed) error {
+	if f.left > 0 || b.UptoSeq != f.last || b.Accepted != f.totals.Accepted {
+		return fmt.Errorf("%w: closed at record %d with %d answers; the log has %d, the last in record %d, and %d are missing",
+			ErrDigest, b.UptoSeq, b.Accepted, f.totals.Accepted, f.last, f.left)
+	}
+	if root := f.digest.root(); !bytes.Equal(root, b.Root) {
+		return fmt.Errorf("%w: the answers have %x, the closed record says %x", ErrDigest, root, b.Root)
+	}
+	return nil
+}
+
+func (f *Fold) envState(h Header, body []byte) error {
+	var b EnvState
+	if err := decodeBody(body, &b); err != nil {
+		return err
+	}
+	if f.Phase != PhaseClosed || h.Round != f.Round {
+		return fmt.Errorf("%w: world of round %d, round %d is the last and the run is %s", ErrOrder, h.Round, f.Round, f.Status())
+	}
+	targets := map[string]float64{}
+	for id, w := range b.Winners {
+		targets[id] = w.Target
+	}
+	if !finite(b.World) || !finite(targets) {
+		return fmt.Errorf("%w: the world after round %d is not finite", ErrDamaged, h.Round)
+	}
+	f.Phase = PhaseReady
+	f.World, f.Previous = b.World, f.World
+	f.Rounds[len(f.Rounds)-1].Env = &b
+	return nil
+}
+
+// finite reports whether there is no NaN and no infinity among the values, which could be neither shown nor computed with.
+func finite(world map[string]float64) bool {
+	for v := range maps.Values(world) {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// turn applies the records that stop a run or set it going again.
+func (f *Fold) turn(h Header, body []byte, e Entry) error {
+	var b Reason
+	if err := decodeBody(body, &b); err != nil {
+		return err
+	}
+	switch h.Kind {
+	case subjects.KindPaused:
+		f.Paused, f.PausedIn = true, f.Opening()
+		f.fault(e.Time, "paused: "+b.Reason)
+	case subjects.KindResumed:
+		f.Paused = false
+	case subjects.KindCancelled:
+		f.Phase, f.EndedAt = PhaseCancelled, e.Time
+	case subjects.KindFailed:
+		f.Phase, f.EndedAt = PhaseFailed, e.Time
+	case subjects.KindFinished:
+		if f.Phase != PhaseReady || f.Round == 0 || !bytes.Equal(b.Hash, f.Chain) {
+			return fmt.Errorf("%w: finished after round %d with result hash %x, the log has %x", ErrOrder, f.Round, b.Hash, f.Chain)
+		}
+		f.Phase, f.EndedAt, f.Hash = PhaseFinished, e.Time, b.Hash
+	default:
+		return fmt.Errorf("%w: unknown control kind %q", ErrVersion, h.Kind)
+	}
+	f.Reason = b.Reason
+	return nil
+}

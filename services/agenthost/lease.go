@@ -1,0 +1,120 @@
+package agenthost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/myriad-sim/myriad/internal/population"
+	"github.com/myriad-sim/myriad/internal/population/remote"
+	"github.com/myriad-sim/myriad/internal/runlog"
+	"github.com/myriad-sim/myriad/pkg/subjects"
+)
+
+// lease takes over the shards this host was given and gives up those it has lost. A shard granted again under another
+// epoch is both: what was appended under the old one may not have been accepted.
+func (r *run) lease(ctx context.Context, s *runlog.State) error {
+	gained := map[int]*shard{}
+	r.mu.Lock()
+	for i, g := range s.Grants {
+		mine, have := g.Incarnation == r.svc.beat.Incarnation, r.shards[i]
+		if have != nil && (!mine || have.epoch != g.Epoch) {
+			delete(r.shards, i)
+			r.listeners[i].stop()
+			delete(r.listeners, i)
+			have = nil
+		}
+		if mine && have == nil {
+			gained[i] = nil
+		}
+	}
+	r.mu.Unlock()
+	if len(gained) == 0 {
+		return nil
+	}
+	if err := r.load(ctx, s.Population); err != nil {
+		return err
+	}
+	err := insist(ctx, r.logger, "shards not taken over, trying again", func() error {
+		for i := range gained {
+			first, end := s.ShardAgents(i)
+			gained[i] = newShard(r, i, first, end-first, s.Grants[i].Epoch)
+		}
+		return r.recover(ctx, s, gained)
+	})
+	if err != nil {
+		return err
+	}
+	for i, sh := range gained {
+		l, err := r.listen(ctx, sh)
+		if err != nil {
+			return err
+		}
+		r.set(func() { r.shards[i], r.listeners[i] = sh, l })
+	}
+	return nil
+}
+
+// load gets the population. A stored one that cannot be used halts the run, and is looked at again: it may be mended.
+func (r *run) load(ctx context.Context, hash string) error {
+	if r.population != nil {
+		return nil
+	}
+	return insist(ctx, r.logger, "population not loaded, trying again", func() error {
+		p, err := remote.Load(ctx, r.svc.js, hash)
+		if err != nil && slices.ContainsFunc(
+			[]error{remote.ErrNotFound, remote.ErrMismatch, population.ErrDamaged}, func(e error) bool { return errors.Is(err, e) }) {
+			r.halt(err.Error())
+		}
+		r.population = p
+		return err
+	})
+}
+
+// recover reads what the log holds of shards that had another owner, up to the lease that gave them to this host.
+func (r *run) recover(ctx context.Context, s *runlog.State, gained map[int]*shard) error {
+	filters := []string{subjects.LogCtlAll(r.id)}
+	if len(gained) <= 32 {
+		for i := range gained {
+			filters = append(filters, subjects.LogAnswer(r.id, i), subjects.LogMessage(r.id, i))
+		}
+	} else {
+		filters = append(filters, subjects.LogAnswerAll(r.id), subjects.LogMessageAll(r.id))
+	}
+	fold := runlog.NewFold(r.id,
+		runlog.WithShards(func(i int) bool { return gained[i] != nil }),
+		runlog.WithAccept(func(_ int, a *runlog.Answers, positions []int) {
+			for _, at := range positions {
+				gained[a.Shard].record(a.Question, a.Agents[at], a.Status[at], a.Values[at], a.Text[at])
+			}
+		}))
+	err := runlog.Read(ctx, r.svc.js, 0, filters, func(e runlog.Entry) error {
+		if e.Seq > s.CtlSeq {
+			return nil
+		}
+		if at, err := subjects.ParseLog(e.Subject); err == nil && at.Class == subjects.ClassMessage {
+			if sh := gained[at.Shard]; sh != nil {
+				sh.replay(e)
+			}
+			return nil
+		}
+		h, err := fold.Apply(e)
+		if err != nil || h.Kind != subjects.KindOpened {
+			return err
+		}
+		bound, err := r.bind(fold.Round, fold.Opened)
+		if err != nil {
+			r.giveUp(err.Error()) // as when the round was opened
+			return nil
+		}
+		for _, sh := range gained {
+			sh.open(fold.Round, bound)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("agenthost: run %s: take over %d shards: %w", r.id, len(gained), err)
+	}
+	return nil
+}

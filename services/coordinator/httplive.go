@@ -1,0 +1,67 @@
+package coordinator
+
+import (
+	"context"
+	"time"
+
+	"github.com/myriad-sim/myriad/internal/control"
+	"github.com/myriad-sim/myriad/internal/runlog"
+)
+
+// current lists the runs as they are now. The bucket they are listed from lags behind where a coordinator died between
+// the last record of a run and its projection: no driver takes up a run that is over, so it is read from the log here.
+func (s *Service) current(ctx context.Context) ([]control.Info, error) {
+	list, err := s.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		s.mu.Lock()
+		driven := s.drivers[list[i].ID] != nil
+		s.mu.Unlock()
+		if !driven && !list[i].Over() {
+			st, err := s.read(ctx, list[i].ID)
+			if err != nil {
+				return nil, err
+			}
+			s.project(ctx, st)
+			list[i] = info(st)
+		}
+		s.advance(&list[i])
+	}
+	return list, nil
+}
+
+// Progress is how far an open round is.
+type Progress struct {
+	Round    int `json:"round"`
+	Answered int `json:"answered" doc:"Answers of the open round so far."`
+	Expected int `json:"expected" doc:"Answers the round needs."`
+}
+
+// progress reports how far the open round of a run is, if this coordinator drives the run and is not busy with it at
+// this very moment.
+func (s *Service) progress(run string) (Progress, bool) {
+	s.mu.Lock()
+	d := s.drivers[run]
+	s.mu.Unlock()
+	if d == nil || !d.mu.TryLock() { // a driver may hold the lock while it waits for the broker
+		return Progress{}, false
+	}
+	defer d.mu.Unlock()
+	if !d.live || d.fold.Phase != runlog.PhaseOpen {
+		return Progress{}, false
+	}
+	expected := d.fold.Created.Agents * len(d.fold.Scenario.Turn)
+	return Progress{Round: d.fold.Round, Answered: expected - d.fold.Left(), Expected: expected}, true
+}
+
+// advance adds to what the log's control records say of a run how far its open round is.
+func (s *Service) advance(i *control.Info) {
+	if p, ok := s.progress(i.ID); ok && p.Round == i.Round && !i.Over() {
+		i.Answered = p.Answered
+	}
+}
+
+// progressEvery bounds how often progress is told.
+const progressEvery = 200 * time.Millisecond
