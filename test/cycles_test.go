@@ -7,6 +7,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/myriad-sim/myriad/internal/control"
+	"github.com/myriad-sim/myriad/internal/natstest"
 	"github.com/myriad-sim/myriad/internal/results"
 )
 
@@ -27,7 +28,7 @@ update: {world: {mean: mean(answers.guess)}}
 // Starting and stopping leaves nothing behind, and the data directory holds the runs of every life.
 func TestTwentyLives(t *testing.T) {
 	const lives = 20
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent(), goleak.IgnoreAnyFunction(natstest.ServerClock))
 	dir := t.TempDir()
 	hash := ""
 	var first string

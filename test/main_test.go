@@ -5,10 +5,12 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/myriad-sim/myriad/internal/natstest"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(natstest.ServerClock), goleak.Cleanup(func(code int) {
 		if dir := binaryDir.Load(); dir != nil {
 			_ = os.RemoveAll(*dir) // what cannot be removed from the temporary directory is not worth a failure
 		}

@@ -3,6 +3,7 @@ package test
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -11,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // ask is a request to the model server, as far as it can tell from the prompt, which must hold "Agent N, round R".
@@ -44,12 +47,22 @@ var whoAsks = regexp.MustCompile(`Agent (\d+), round (\d+)`)
 // modelName is the only model the server has.
 const modelName = "test/model-1"
 
+// startModelServer starts a server on a free port.
 func startModelServer(t testing.TB, decide func(ask) reply) *modelServer {
 	t.Helper()
-	s := &modelServer{decide: decide, asked: map[[2]int][]time.Time{}}
-	server := httptest.NewServer(s)
+	return startModelServerAt(t, "127.0.0.1:0", decide)
+}
+
+func startModelServerAt(t testing.TB, addr string, decide func(ask) reply) *modelServer {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", addr)
+	require.NoError(t, err)
+	s := &modelServer{url: "http://" + l.Addr().String() + "/v1", decide: decide, asked: map[[2]int][]time.Time{}}
+	server := httptest.NewUnstartedServer(s)
+	require.NoError(t, server.Listener.Close())
+	server.Listener = l
+	server.Start()
 	t.Cleanup(server.Close)
-	s.url = server.URL + "/v1"
 	return s
 }
 

@@ -238,7 +238,7 @@ func (f dataFlags) order(ctx context.Context, a *app, endpoint string, o control
 	var info control.Info
 	err = control.Ask(ctx, nc, endpoint, o, &info)
 	if errors.Is(err, control.ErrNoCoordinator) {
-		return fmt.Errorf("no stack is running on %s; start one with `%s up`", f.Data, invocation())
+		return fmt.Errorf("no stack is running on %s; start one with `%s up` (a run of `run` or `resume` is stopped with Ctrl-C)", f.Data, invocation())
 	}
 	if err != nil {
 		return err

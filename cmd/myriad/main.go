@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"reflect"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -79,6 +81,7 @@ func realMain(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 		kong.Name("myriad"), kong.Description(about), kong.UsageOnError(), kong.Writers(stdout, stderr),
 		kong.ExplicitGroups([]kong.Group{{Key: "services", Title: "Single services:"}}),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: 100}),
+		kong.ValueFormatter(flagHelp),
 		kong.Exit(func(code int) { exited = code }),
 		kong.Help(help))
 	if err != nil {
@@ -94,7 +97,7 @@ func realMain(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "myriad:", err)
-		fmt.Fprintln(stderr, "Try: myriad --help")
+		fmt.Fprintln(stderr, "Try: myriad", strings.TrimSpace(subcommand(args)+" --help"))
 		return 2
 	}
 	level := slog.LevelWarn
@@ -107,6 +110,29 @@ func realMain(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 		return a.explain(err)
 	}
 	return 0
+}
+
+// subcommand is the command of a command line, "" if it names none.
+func subcommand(args []string) string {
+	for _, a := range args {
+		if !strings.HasPrefix(a, "-") {
+			for f := range reflect.TypeFor[cli]().Fields() {
+				if _, ok := f.Tag.Lookup("cmd"); ok && strings.EqualFold(f.Name, a) {
+					return a
+				}
+			}
+			return ""
+		}
+	}
+	return ""
+}
+
+// flagHelp is a flag's text with its default.
+func flagHelp(v *kong.Value) string {
+	if v.Flag != nil && v.HasDefault && v.Default != "" {
+		return fmt.Sprintf("%s (default %s)", strings.TrimSuffix(v.Help, "."), v.Default)
+	}
+	return kong.DefaultHelpValueFormatter(v)
 }
 
 // explain prints an error so that a person can act on it, and returns the exit code.
@@ -128,9 +154,13 @@ func (a *app) explain(err error) int {
 		}
 		return 1
 	}
-	fmt.Fprintln(a.err, "myriad:", err)
 	var p *control.Problem
-	if errors.As(err, &p) {
+	if errors.As(err, &p) && p.Code == "not_found" {
+		fmt.Fprintf(a.err, "myriad: %s; `%s runs` lists them\n", p.Detail, invocation())
+		return 1
+	}
+	fmt.Fprintln(a.err, "myriad:", err)
+	if p != nil {
 		for _, l := range p.Lines {
 			fmt.Fprintln(a.err, l)
 		}

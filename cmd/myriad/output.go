@@ -53,8 +53,8 @@ func (s *screen) tables(d report.Data) error {
 func (s *screen) receipt(sum report.Summary) {
 	r := sum.Receipt
 	s.printf("\nResult hash: %s\n", sum.ResultHash)
-	s.printf("Receipt: %d answers lost, %d duplicates dropped, at most %d calls repeated, %d faults survived\n",
-		r.Lost, r.Duplicates, r.RepeatedCalls, r.Faults)
+	s.printf("Receipt: %s lost, %s dropped, at most %s repeated, %s survived\n", plural(r.Lost, "answer", "answers"),
+		plural(r.Duplicates, "duplicate", "duplicates"), plural(r.RepeatedCalls, "call", "calls"), plural(r.Faults, "fault", "faults"))
 }
 
 // advise says how to do the same with a language model, where none played.

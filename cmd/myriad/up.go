@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,6 +47,14 @@ func (c *upCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if st.HTTPAddr() == "" {
+		fmt.Fprintf(a.out, "Myriad is up without HTTP. Data: %s\n\n  NATS       %s\n\nCtrl-C stops.\n", c.Data, st.URL())
+		return waitAndStop(ctx, a, st)
+	}
+	if c.Services != nil && !slices.Contains(c.Services, "coordinator") {
+		fmt.Fprintf(a.out, "NATS is up at %s. Data: %s\nCtrl-C stops.\n", st.URL(), c.Data)
+		return waitAndStop(ctx, a, st)
+	}
 	fmt.Fprintf(a.out, `Myriad is up. Data: %[1]s
 
   HTTP API   http://%[2]s        (API reference: http://%[2]s/docs)
@@ -54,10 +63,10 @@ func (c *upCmd) Run(ctx context.Context, a *app) error {
 Three things to try, from another terminal:
   curl -X POST --data-binary @examples/guess-two-thirds.yaml http://%[2]s/v1/runs
   curl -N http://%[2]s/v1/runs/RUN/events
-  nats -s %[3]s sub 'myriad.>' --translate 'myriad decode'
+  nats -s %[3]s sub 'myriad.>' --translate 'myriad decode'    (the nats CLI: github.com/nats-io/natscli)
 
 Ctrl-C stops.
-`, c.Data, c.HTTP, st.URL())
+`, c.Data, st.HTTPAddr(), st.URL())
 	return waitAndStop(ctx, a, st)
 }
 

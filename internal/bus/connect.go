@@ -29,18 +29,18 @@ const (
 // that no secret is in the environment or in an argument.
 type ConnectConfig struct {
 	// URL is one server or several, separated by commas.
-	URL string `env:"URL" envDefault:"nats://127.0.0.1:4222"`
+	URL string `env:"URL" envDefault:"nats://127.0.0.1:4222" desc:"NATS server, or several, separated by commas"`
 	// Name shows in the server's connection list; the service sets it.
 	Name string `env:"-"`
 	// Creds is a credentials file with a user's JWT and seed.
-	Creds string `env:"CREDS"`
+	Creds string `env:"CREDS" desc:"credentials file with a user's JWT and seed"`
 	// NKey is a file with an nkey seed.
-	NKey string `env:"NKEY"`
+	NKey string `env:"NKEY" desc:"file with an nkey seed"`
 	// CA is a PEM file with the authorities that sign the server's certificate.
-	CA string `env:"CA"`
+	CA string `env:"CA" desc:"PEM file with the authorities that sign the server's certificate"`
 	// Cert and Key are PEM files of a client certificate; both or none.
-	Cert string `env:"CERT"`
-	Key  string `env:"KEY"`
+	Cert string `env:"CERT" desc:"PEM file of a client certificate"`
+	Key  string `env:"KEY" desc:"PEM file of the key of the client certificate"`
 }
 
 // LoadConnectConfig reads MYRIAD_NATS_* from the environment. Error: ErrConfig.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 )
 
 // serverLog passes what the embedded server says to slog. The server calls
@@ -23,10 +24,18 @@ func (l *serverLog) say(level slog.Level, format string, v []any) {
 }
 
 func (l *serverLog) Noticef(format string, v ...any) { l.say(slog.LevelDebug, format, v) }
-func (l *serverLog) Warnf(format string, v ...any)   { l.say(slog.LevelWarn, format, v) }
 func (l *serverLog) Errorf(format string, v ...any)  { l.say(slog.LevelError, format, v) }
 func (l *serverLog) Debugf(format string, v ...any)  { l.say(slog.LevelDebug, format, v) }
 func (l *serverLog) Tracef(format string, v ...any)  { l.say(slog.LevelDebug, format, v) }
+
+// Warnf passes warnings on, but for those of a store that is read again after a crash: that it does so is its purpose.
+func (l *serverLog) Warnf(format string, v ...any) {
+	level := slog.LevelWarn
+	if strings.HasPrefix(strings.TrimSpace(fmt.Sprintf(format, v...)), "Filestore [") {
+		level = slog.LevelInfo
+	}
+	l.say(level, format, v)
+}
 
 func (l *serverLog) Fatalf(format string, v ...any) {
 	l.say(slog.LevelError, format, v)

@@ -59,7 +59,7 @@ var facts = rapid.Custom(func(t *rapid.T) *Facts {
 		Question: rapid.String().Draw(t, "question"), Type: rapid.String().Draw(t, "type"),
 		Min: finite.Draw(t, "min"), Max: finite.Draw(t, "max"), Points: rapid.IntRange(0, 11).Draw(t, "points"),
 		Choices:  rapid.SliceOf(rapid.String()).Draw(t, "choices"),
-		Vars:     rapid.MapOf(rapid.String(), finite).Draw(t, "vars"),
+		Vars:     rapid.MapOf(rapid.String(), rapid.String()).Draw(t, "vars"),
 		World:    rapid.MapOf(rapid.String(), finite).Draw(t, "world"),
 		Previous: rapid.MapOf(rapid.String(), finite).Draw(t, "previous"),
 	}

@@ -17,7 +17,7 @@ func EncodeFacts(f *Facts) []byte {
 	b = appendFloat(b, f.Max)
 	b = appendInt(b, int64(f.Points))
 	b = appendStrings(b, f.Choices)
-	b = appendFloats(b, f.Vars)
+	b = appendTexts(b, f.Vars)
 	b = appendFloats(b, f.World)
 	b = appendFloats(b, f.Previous)
 	if f.Game == nil {
@@ -64,7 +64,7 @@ func DecodeFacts(data []byte) (*Facts, error) {
 		case 7:
 			f.Choices = c.texts()
 		case 8:
-			f.Vars = c.floats()
+			f.Vars = c.textMap()
 		case 9:
 			f.World = c.floats()
 		case 10:

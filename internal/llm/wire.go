@@ -76,7 +76,7 @@ type Facts struct {
 	Min, Max float64 // NaN: unbounded
 	Points   int
 	Choices  []string
-	Vars     map[string]float64
+	Vars     map[string]string  // as the scenario writes them: "2/3", "true", a text
 	World    map[string]float64 // state after the previous round
 	Previous map[string]float64 // world state one round earlier
 	Game     *GameFacts

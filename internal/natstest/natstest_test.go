@@ -8,14 +8,13 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/myriad-sim/myriad/internal/bus"
 	"github.com/myriad-sim/myriad/internal/natstest"
 	"github.com/myriad-sim/myriad/pkg/subjects"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { natstest.VerifyMain(m) }
 
 const subject = "myriad.run.r1.log.ctl.created"
 

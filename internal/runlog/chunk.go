@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/myriad-sim/myriad/internal/stats"
 )
@@ -37,7 +38,7 @@ func (c *chunk) decode(body []byte) error {
 	}
 	c.question, c.shard = d.int(), d.int()
 	gaps := varints{buf: d.bin()}
-	c.agents = c.agents[:0]
+	c.agents = slices.Grow(c.agents[:0], min(len(gaps.buf), MaxChunk+1)) // a gap has at least a byte
 	for next := 0; len(gaps.buf) > 0 && len(c.agents) <= MaxChunk; next++ {
 		next += gaps.int()
 		c.agents = append(c.agents, next)
@@ -58,7 +59,8 @@ func (c *chunk) decode(body []byte) error {
 	if d.err != nil {
 		return d.err
 	}
-	c.values, c.ends, c.tokensIn, c.tokensOut = c.values[:0], c.ends[:0], c.tokensIn[:0], c.tokensOut[:0]
+	c.values, c.ends = slices.Grow(c.values[:0], n), slices.Grow(c.ends[:0], n)
+	c.tokensIn, c.tokensOut = slices.Grow(c.tokensIn[:0], n), slices.Grow(c.tokensOut[:0], n)
 	end := 0
 	for range n {
 		c.values = append(c.values, values.signed())
@@ -112,17 +114,17 @@ func (c *chunk) textAt(i int) []byte {
 	return c.text[first:c.ends[i]]
 }
 
-// answers copies the chunk. All texts share one string.
+// answers hands the chunk over, which keeps nothing but textAt's part of it. All texts share one string.
 func (c *chunk) answers() *Answers {
 	n := len(c.agents)
 	bytes := append(make([]byte, 0, 2*n), c.calls...)
 	a := &Answers{
-		Question: c.question, Shard: c.shard, Agents: append(make([]int, 0, n), c.agents...), Status: make([]stats.Status, n),
-		Values: append(make([]int64, 0, n), c.values...), Text: make([]string, n),
-		TokensIn: append(make([]uint32, 0, n), c.tokensIn...), TokensOut: append(make([]uint32, 0, n), c.tokensOut...),
+		Question: c.question, Shard: c.shard, Agents: c.agents, Status: make([]stats.Status, n),
+		Values: c.values, Text: make([]string, n), TokensIn: c.tokensIn, TokensOut: c.tokensOut,
 		Calls: bytes[:n:n], Retries: bytes[n:], PromptSHA: make([]uint64, n),
 		Model: names(c.model, n), Served: names(c.served, n),
 	}
+	c.agents, c.values, c.tokensIn, c.tokensOut = nil, nil, nil, nil
 	text, first := string(c.text), 0
 	for i := range n {
 		a.Status[i] = stats.Status(c.status[i])

@@ -37,7 +37,7 @@ func newDigest(columns []*stats.Column, agents int) *digest {
 	blocks := (agents + digestBlock - 1) / digestBlock
 	return &digest{
 		columns: columns, texts: make([]textSum, agents*len(columns)), left: make([]int, blocks), sums: make([][sha256.Size]byte, blocks),
-		buf: make([]byte, 0, min(agents, digestBlock)*len(columns)*digestRow),
+		buf: make([]byte, min(agents, digestBlock)*len(columns)*digestRow),
 	}
 }
 
@@ -60,16 +60,21 @@ func (d *digest) add(question, agent int, reply []byte) {
 }
 
 func (d *digest) block(block int) [sha256.Size]byte {
-	buf := d.buf[:0]
+	asked := len(d.columns)
 	first := block * digestBlock
-	for agent := first; agent < min(first+digestBlock, len(d.columns[0].Status)); agent++ {
-		for q, col := range d.columns {
-			buf = binary.BigEndian.AppendUint64(buf, uint64(d.round)) //nolint:gosec // rounds count from 1
-			buf = binary.BigEndian.AppendUint64(buf, uint64(agent))   //nolint:gosec // agents count from 0
-			buf = binary.BigEndian.AppendUint16(buf, uint16(q))       //nolint:gosec // a turn has far fewer questions
-			buf = append(buf, byte(col.Status[agent]))
-			buf = binary.BigEndian.AppendUint64(buf, uint64(col.Values[agent])) //nolint:gosec // two's complement on purpose
-			buf = append(buf, d.texts[agent*len(d.columns)+q][:]...)
+	end := min(first+digestBlock, len(d.columns[0].Status))
+	buf := d.buf[:(end-first)*asked*digestRow]
+	for q, col := range d.columns {
+		at := q * digestRow
+		for agent := first; agent < end; agent++ {
+			row := buf[at : at+digestRow : at+digestRow]
+			binary.BigEndian.PutUint64(row[0:], uint64(d.round)) //nolint:gosec // rounds count from 1
+			binary.BigEndian.PutUint64(row[8:], uint64(agent))   //nolint:gosec // agents count from 0
+			binary.BigEndian.PutUint16(row[16:], uint16(q))      //nolint:gosec // a turn has far fewer questions
+			row[18] = byte(col.Status[agent])
+			binary.BigEndian.PutUint64(row[19:], uint64(col.Values[agent])) //nolint:gosec // two's complement on purpose
+			copy(row[27:], d.texts[agent*asked+q][:])
+			at += asked * digestRow
 		}
 	}
 	return sha256.Sum256(buf)

@@ -68,6 +68,8 @@ type Stack struct {
 	server *bus.Server // nil with a server elsewhere
 	conn   *nats.Conn
 	group  *lifecycle.Group
+
+	coordinator *coordinator.Service // nil without one
 }
 
 // stopGrace bounds the stop of each service.
@@ -135,7 +137,9 @@ func (s *Stack) build(name string) (lifecycle.Service, error) {
 	case "environment":
 		return environment.New(s.conn, s.log, set.Environment)
 	case "coordinator":
-		return coordinator.New(s.conn, s.log, set.Coordinator)
+		var err error
+		s.coordinator, err = coordinator.New(s.conn, s.log, set.Coordinator)
+		return s.coordinator, err
 	case "bgen":
 		return bgen.New(s.conn, s.log, set.Bgen)
 	case "llmproxy":
@@ -156,6 +160,14 @@ func (s *Stack) URL() string {
 	return s.server.URL()
 }
 
+// HTTPAddr is the host:port of the HTTP API; "" without one.
+func (s *Stack) HTTPAddr() string {
+	if s.coordinator == nil {
+		return ""
+	}
+	return s.coordinator.HTTPAddr()
+}
+
 // Wait returns when ctx is done, or with the error of the first service that fails.
 func (s *Stack) Wait(ctx context.Context) error { return s.group.Wait(ctx) }
 
@@ -166,8 +178,8 @@ func (s *Stack) Stop(ctx context.Context) error {
 		s.conn.Close()
 	}
 	if s.server != nil {
-		if s.server.URL() != "" {
-			err = errors.Join(err, os.Remove(AddressFile(s.cfg.DataDir)))
+		if gone := os.Remove(AddressFile(s.cfg.DataDir)); s.server.URL() != "" && !errors.Is(gone, os.ErrNotExist) {
+			err = errors.Join(err, gone)
 		}
 		s.server.Stop()
 	}

@@ -3,6 +3,7 @@ package scenario
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -16,9 +17,36 @@ func (r *reader) sequence(v *ast.SequenceNode, out *node, depth int) *node {
 		if item == nil {
 			item = ast.Null(v.Start)
 		}
+		if url := r.plainURL(item, depth+1); url != nil {
+			out.items = append(out.items, url)
+			continue
+		}
 		if n := r.convert(item, depth+1); n != nil {
 			out.items = append(out.items, n)
 		}
+	}
+	return out
+}
+
+// plainURL puts together again what the parser takes apart: the unquoted URL in [http://localhost:8000/v1] is plain text in
+// YAML, because no space follows its colon, but comes as a mapping from http to the rest. It is nil for anything else.
+func (r *reader) plainURL(item ast.Node, depth int) *node {
+	values, ok := item.(*ast.MappingValueNode)
+	if !ok {
+		return nil
+	}
+	key, isText := values.Key.(*ast.StringNode)
+	rest, isRest := values.Value.(*ast.StringNode)
+	if !isText || !isRest || !strings.HasPrefix(rest.Value, "//") {
+		return nil
+	}
+	line, column := position(key)
+	if l, c := position(rest); l != line || c != column+len(key.Value)+1 {
+		return nil
+	}
+	out := r.convert(key, depth)
+	if out != nil {
+		out.text += ":" + rest.Value
 	}
 	return out
 }

@@ -17,15 +17,15 @@ const tellEvery = time.Second
 // dispatch sends the first calls of the turns of all shards, as fast as the bound on agents in flight allows, whenever
 // something woke it. It returns when ctx is done.
 func (r *run) dispatch(ctx context.Context) error {
-	var tellAgain <-chan time.Time
+	var tellAgain <-chan time.Time // set once the coordinator was told
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-r.wakeup:
 		case <-tellAgain:
+			tellAgain = nil
 		}
-		tellAgain = nil
 		r.mu.Lock()
 		shards := make([]*shard, 0, len(r.shards))
 		for _, s := range r.shards {
@@ -44,7 +44,10 @@ func (r *run) dispatch(ctx context.Context) error {
 				return err
 			}
 		}
-		if halted {
+		switch {
+		case !halted:
+			tellAgain = nil
+		case tellAgain == nil:
 			r.svc.tell(ctx, runlog.Trouble{Run: r.id, From: r.svc.beat.ID, Reason: reason, Fatal: hopeless})
 			tellAgain = time.After(tellEvery)
 		}
@@ -186,15 +189,15 @@ func (r *run) asked(b *batch) error {
 	return nil
 }
 
-// followUp sends the calls that items need after their last completion, by purpose.
+// followUp sends the calls that items need after their last completion, by purpose. All are sorted before the first is
+// sent: an item that is sent belongs to whoever takes its result.
 func (r *run) followUp(b *batch, items []*item) {
-	for _, purpose := range []uint8{llm.PurposeExtract, llm.PurposeReask} {
-		next := &batch{shard: b.shard, round: b.round, block: b.block, question: b.question, purpose: purpose}
-		for _, it := range items {
-			if it.purpose == purpose {
-				next.items = append(next.items, it)
-			}
-		}
+	byPurpose := map[uint8][]*item{}
+	for _, it := range items {
+		byPurpose[it.purpose] = append(byPurpose[it.purpose], it)
+	}
+	for purpose, list := range byPurpose {
+		next := &batch{shard: b.shard, round: b.round, block: b.block, question: b.question, purpose: purpose, items: list}
 		r.send(next)
 	}
 }

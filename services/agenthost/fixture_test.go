@@ -11,7 +11,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/myriad-sim/myriad/internal/llm"
 	"github.com/myriad-sim/myriad/internal/natstest"
@@ -22,7 +21,7 @@ import (
 	"github.com/myriad-sim/myriad/pkg/subjects"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { natstest.VerifyMain(m) }
 
 const waitFor, pollEvery = 15 * time.Second, 2 * time.Millisecond
 
@@ -152,11 +151,15 @@ func (s *stage) close(world map[string]float64) {
 	s.control(subjects.KindEnvState, s.fold.Round, 0, runlog.EnvState{World: world})
 }
 
-func (s *stage) pause()  { s.control(subjects.KindPaused, s.fold.Round, 0, runlog.Reason{Reason: "test"}) }
+func (s *stage) pause() {
+	s.control(subjects.KindPaused, s.fold.Round, 0, runlog.Reason{Reason: "test"})
+}
 func (s *stage) resume() { s.control(subjects.KindResumed, s.fold.Round, 0, runlog.Reason{}) }
 
 // status and value of an agent's answer in the present round.
-func (s *stage) status(question, agent int) stats.Status { return s.fold.Columns()[question].Status[agent] }
+func (s *stage) status(question, agent int) stats.Status {
+	return s.fold.Columns()[question].Status[agent]
+}
 func (s *stage) value(question, agent int) float64 {
 	c := s.fold.Columns()[question]
 	return stats.Float(c.Values[agent], c.Decimals)

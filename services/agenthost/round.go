@@ -45,11 +45,9 @@ func newRound(s *scenario.Scenario, number int, o runlog.Opened, prompts *prompt
 	if err != nil {
 		return nil, err
 	}
-	vars := map[string]float64{}
+	vars := make(map[string]string, len(s.Vars))
 	for name, v := range s.Vars {
-		if f, ok := v.Float(); ok {
-			vars[name] = f
-		}
+		vars[name] = v.String()
 	}
 	for _, q := range s.Turn {
 		lo, hi, err := bounds(q.Answer, r.env)

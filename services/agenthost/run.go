@@ -136,12 +136,13 @@ func (r *run) bind(number int, o runlog.Opened) (*prompt.Round, error) {
 	return b, nil
 }
 
-// keeps is the number of past rounds a shard keeps; -1 is all.
+// keeps is the number of past rounds a shard keeps; -1 is all. It is one more than agents remember, because the questions
+// of the oldest round they remember may quote the answers of the one before.
 func (r *run) keeps() int {
 	if r.scenario.Memory.Turns < 0 {
 		return -1
 	}
-	return max(1, r.scenario.Memory.Turns)
+	return r.scenario.Memory.Turns + 1
 }
 
 func (r *run) opened(s *runlog.State) {

@@ -7,8 +7,8 @@ import (
 // A request that was never acknowledged may wait its turn at a proxy that is alive and busy, so it gets more time.
 const unheardFactor = 3
 
-// againAfter is the pause before calls that nobody took are sent again.
-const againAfter = 300 * time.Millisecond
+// Calls that nobody took are sent again after this part of the time after which a silent proxy is lost.
+const againPart = 12
 
 // postponed is something to be done later.
 type postponed struct {
@@ -16,11 +16,11 @@ type postponed struct {
 	do func()
 }
 
-// postpone has fn called on the asker's goroutine after againAfter or a little more, unless the asker is closed first.
+// postpone has fn called on the asker's goroutine in a while, unless the asker is closed first.
 func (a *asker) postpone(fn func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.later = append(a.later, postponed{time.Now().Add(againAfter), fn})
+	a.later = append(a.later, postponed{time.Now().Add(a.lost / againPart), fn})
 }
 
 // due takes out what was postponed until now. All of it waits equally long, so it is in order.

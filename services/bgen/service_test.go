@@ -12,7 +12,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nats.go/micro"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/myriad-sim/myriad/internal/natstest"
 	"github.com/myriad-sim/myriad/internal/population"
@@ -20,7 +19,7 @@ import (
 	"github.com/myriad-sim/myriad/pkg/subjects"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { natstest.VerifyMain(m) }
 
 const patience = 20 * time.Second
 

@@ -4,11 +4,11 @@ import "errors"
 
 var (
 	// ErrNoRun: there is no run of that id.
-	ErrNoRun = errors.New("coordinator: no such run")
+	ErrNoRun = errors.New("there is no run of that id")
 	// ErrOver: the run is over; nothing can be changed about it.
-	ErrOver = errors.New("coordinator: the run is over")
+	ErrOver = errors.New("the run is over")
 	// ErrNotPaused: the run is not paused, so it cannot be resumed.
-	ErrNotPaused = errors.New("coordinator: the run is not paused")
+	ErrNotPaused = errors.New("the run is not paused")
 	// ErrNoBgen: no bgen service answered, so the population cannot be drawn.
 	ErrNoBgen = errors.New("coordinator: no bgen service is running")
 )

@@ -11,7 +11,6 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/myriad-sim/myriad/internal/natstest"
 	"github.com/myriad-sim/myriad/internal/population"
@@ -22,7 +21,7 @@ import (
 	"github.com/myriad-sim/myriad/pkg/subjects"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { natstest.VerifyMain(m) }
 
 const waitFor, pollEvery = 10 * time.Second, 5 * time.Millisecond
 

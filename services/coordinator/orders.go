@@ -160,7 +160,7 @@ func (s *Service) cancelRun(ctx context.Context, o control.Order) (control.Info,
 
 // hearTrouble stops a run that a host or an environment cannot go on with.
 func (s *Service) hearTrouble(ctx context.Context, t runlog.Trouble) error {
-	s.log.Warn("trouble reported", "run", t.Run, "from", t.From, "reason", t.Reason, "fatal", t.Fatal)
+	s.log.Info("trouble reported", "run", t.Run, "from", t.From, "reason", t.Reason, "fatal", t.Fatal)
 	o := control.Order{Run: t.Run, Reason: t.Reason}
 	var err error
 	if t.Fatal {

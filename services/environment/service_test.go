@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/myriad-sim/myriad/internal/natstest"
 	"github.com/myriad-sim/myriad/internal/runlog"
@@ -26,7 +25,7 @@ turn:
 update: {world: {target: "mean(answers.guess)"}}
 `
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { natstest.VerifyMain(m) }
 
 // The environment appends the next state once, however many of them run, and projects it into the bucket.
 func TestServicesFoldAClosedRoundOnce(t *testing.T) {

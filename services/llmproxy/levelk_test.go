@@ -171,7 +171,7 @@ func TestLevelKTauFromPersona(t *testing.T) {
 	m := scenario.Model{Name: "player", Provider: "levelk", Tau: `persona.education == "high" ? vars.sharp : 0`}
 	f := numberFacts(0, 100)
 	g := guessAverage(0.5, 0)
-	f.Game, f.Vars = &g, map[string]float64{"sharp": 20}
+	f.Game, f.Vars = &g, map[string]string{"sharp": "20"}
 	req := request(t, m, f, 400)
 	for i := range req.Calls {
 		req.Calls[i].Persona = map[string]string{"education": "none"}

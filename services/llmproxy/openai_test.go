@@ -20,7 +20,7 @@ func TestOpenAIAsksWhatItIsTold(t *testing.T) {
 	hot, top := 0.9, 0.5
 	m.Temperature, m.TopP, m.MaxTokens = &hot, &top, 64
 	facts := numberFacts(0, 100)
-	facts.Seed, facts.Vars = 987654321, map[string]float64{"secretfact": 123456789}
+	facts.Seed, facts.Vars = 987654321, map[string]string{"secretfact": "123456789"}
 	req := request(t, m, facts, 2)
 	req.System = "be brief"
 	req.Calls[1].Messages = append([]llm.Message{{Role: llm.RoleAssistant, Content: "earlier"}}, req.Calls[1].Messages...)

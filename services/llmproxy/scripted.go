@@ -6,7 +6,6 @@ import (
 	"math"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/myriad-sim/myriad/internal/expression"
@@ -116,11 +115,9 @@ func scriptedSelf(m *scenario.Model, question string) string {
 func varsOf(f *llm.Facts) expression.Vars {
 	vars := make(expression.Vars, len(f.Vars))
 	for name, v := range f.Vars {
-		// A finite number always reads back; what is not finite is left out, and an expression that needs it says so.
-		if value, err := expression.ParseValue(strconv.FormatFloat(v, 'g', -1, 64)); err == nil {
-			if _, ok := value.Float(); ok {
-				vars[name] = value
-			}
+		// What a scenario may hold always reads back; from elsewhere, an expression that needs what does not says so.
+		if value, err := expression.ParseValue(v); err == nil {
+			vars[name] = value
 		}
 	}
 	return vars

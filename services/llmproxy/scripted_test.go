@@ -18,7 +18,7 @@ func TestScriptedReadsItsWorld(t *testing.T) {
 	s := start(t, fast(t))
 	f := numberFacts(0, 1000)
 	f.Round = 3
-	f.Vars = map[string]float64{"ratio": 2. / 3}
+	f.Vars = map[string]string{"ratio": "2/3"}
 	f.World, f.Previous = map[string]float64{"target": 30}, map[string]float64{"target": 20}
 	src := `persona.mood == "calm" ? round * 100 + world.target + previous.world.target + self.guess : self.number * vars.ratio`
 	req := request(t, script("guess", src, 0), f, 4)

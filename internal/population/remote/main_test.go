@@ -3,7 +3,7 @@ package remote_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/myriad-sim/myriad/internal/natstest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { natstest.VerifyMain(m) }

@@ -1,0 +1,160 @@
+package results
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	"github.com/myriad-sim/myriad/internal/natstest"
+	"github.com/myriad-sim/myriad/internal/population"
+	"github.com/myriad-sim/myriad/internal/population/remote"
+	"github.com/myriad-sim/myriad/internal/runlog"
+	"github.com/myriad-sim/myriad/internal/stats"
+	"github.com/myriad-sim/myriad/pkg/subjects"
+)
+
+const source = `version: 1
+name: test
+seed: 7
+rounds: 3
+population:
+  size: SIZE
+  distributions: [{name: education, categories: [{name: school, proportion: 1/2}, {name: Ph.D., proportion: 1/2}]}]
+models:
+  m: {provider: openai, endpoints: ['http://localhost:1/v1'], model: x}
+  d: {provider: dummy, latency: 2s}
+agents: {left: {share: 1/2, model: m}, right: {share: 1/2, model: m}}
+turn:
+  - {id: guess, ask: "Guess {{.round}}", answer: {type: number, min: 0, max: 100, decimals: 2}}
+  - {id: mood, ask: Mood, answer: {type: choice, choices: [good, bad]}}
+  - {id: agree, ask: Agree, answer: {type: likert, points: 3}}
+  - {id: why, ask: Why, answer: {type: text}}
+update: {world: {mean: mean(answers.guess)}}
+report: {winners: {nearest: world.mean, within: 1}}
+`
+
+// log writes the log of a run as the services would.
+type log struct {
+	*testing.T
+	js   jetstream.JetStream
+	fold *runlog.Fold
+}
+
+func newLog(t *testing.T, run string, agents, shardSize int) *log {
+	t.Helper()
+	l := &log{T: t, js: natstest.Start(t).JetStream(t), fold: runlog.NewFold(run, runlog.WithAnswers())}
+	src := []byte(strings.Replace(source, "SIZE", fmt.Sprint(agents), 1))
+	l.control(subjects.KindCreated, 0, runlog.Created{Name: "test", File: "test.yaml", Source: src, Agents: agents, ShardSize: shardSize})
+	pop, err := population.Draw(t.Context(), population.FromScenario(l.fold.Scenario), nil)
+	require.NoError(t, err)
+	store, err := l.js.ObjectStore(t.Context(), subjects.StorePersonas)
+	require.NoError(t, err)
+	hash, _, err := remote.Store(t.Context(), store, pop)
+	require.NoError(t, err)
+	l.control(subjects.KindPopulated, 0, runlog.Populated{Population: hash})
+	l.lease("h1")
+	return l
+}
+
+func (l *log) read() *runlog.State {
+	l.Helper()
+	s, err := runlog.ReadControl(l.Context(), l.js, l.fold.Run)
+	require.NoError(l, err)
+	return s
+}
+
+func (l *log) control(kind string, epoch uint64, body any) {
+	l.Helper()
+	round := l.fold.Round
+	if o, ok := body.(runlog.Opened); ok && o.Attempt == 0 {
+		round++
+	}
+	h := runlog.Header{Kind: kind, Run: l.fold.Run, Round: round, Writer: "test", Epoch: epoch}
+	_, err := runlog.AppendControl(l.Context(), l.js, h, body, l.fold.CtlSeq)
+	require.NoError(l, err)
+	l.catchUp()
+}
+
+// catchUp applies what is new in the log.
+func (l *log) catchUp() {
+	l.Helper()
+	err := runlog.Read(l.Context(), l.js, l.fold.Seq+1, runlog.RunSubjects(l.fold.Run), func(e runlog.Entry) error {
+		_, err := l.fold.Apply(e)
+		return err
+	})
+	require.NoError(l, err)
+}
+
+func (l *log) lease(host string) {
+	l.Helper()
+	l.control(subjects.KindLease, l.fold.Epoch+1, runlog.Lease{Host: host, Incarnation: host, Ranges: []runlog.Range{{First: 0, End: l.fold.Shards()}}})
+}
+
+func (l *log) open(attempt int) {
+	l.Helper()
+	l.control(subjects.KindOpened, 0, runlog.Opened{World: l.fold.World, Attempt: attempt})
+}
+
+// said is what an agent answers: status, value, text.
+func said(round, agent, question, nonce int) (stats.Status, int64, string) {
+	switch question {
+	case 0:
+		if agent == 1 {
+			return stats.Missing, 0, "no idea"
+		}
+		return stats.Answered, int64(100*agent + round + nonce), fmt.Sprintf("%d.%02d", agent, round+nonce)
+	case 1:
+		return stats.Extracted, int64(agent % 2), "mood"
+	case 2:
+		return stats.Repaired, int64(1 + agent%3), "agree"
+	}
+	return stats.Answered, 0, fmt.Sprintf("because %d", agent)
+}
+
+// answer answers all questions for the agents of one shard.
+func (l *log) answer(shard, nonce int) {
+	l.Helper()
+	first, end := l.fold.ShardAgents(shard)
+	for q := range l.fold.Scenario.Turn {
+		a := &runlog.Answers{Question: q, Shard: shard}
+		for agent := first; agent < end; agent++ {
+			status, value, text := said(l.fold.Round, agent, q, nonce)
+			a.Agents, a.Status, a.Values, a.Text = append(a.Agents, agent), append(a.Status, status), append(a.Values, value), append(a.Text, text)
+			a.TokensIn, a.TokensOut = append(a.TokensIn, uint32(agent)), append(a.TokensOut, 2)                        //nolint:gosec // small
+			a.Calls, a.Retries, a.PromptSHA = append(a.Calls, 3), append(a.Retries, 1), append(a.PromptSHA, uint64(q)) //nolint:gosec // small
+			a.Model, a.Served = append(a.Model, "m"), append(a.Served, "x-served")
+		}
+		h := runlog.Header{Run: l.fold.Run, Round: l.fold.Round, Writer: "h1", Epoch: l.fold.Grants[shard].Epoch}
+		for _, c := range a.Cut() {
+			data, err := runlog.EncodeAnswers(h, c)
+			require.NoError(l, err)
+			_, err = l.js.Publish(l.Context(), subjects.LogAnswer(l.fold.Run, shard), data)
+			require.NoError(l, err)
+		}
+	}
+}
+
+// play plays a round to its end.
+func (l *log) play() {
+	l.Helper()
+	l.open(0)
+	for shard := range l.fold.Shards() {
+		l.answer(shard, 0)
+	}
+	l.close()
+}
+
+func (l *log) close() {
+	l.Helper()
+	l.catchUp()
+	c, err := l.fold.Close()
+	require.NoError(l, err)
+	l.control(subjects.KindClosed, 0, c)
+	mean := c.Questions[0].Summary.Mean
+	l.control(subjects.KindEnvState, 0, runlog.EnvState{
+		World: map[string]float64{"mean": mean}, Winners: map[string]runlog.Winners{"guess": {Target: mean, Nearest: 2, Agents: []int{2, 3}, Within: 4}},
+	})
+}

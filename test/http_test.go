@@ -1,0 +1,139 @@
+package test
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/myriad-sim/myriad/internal/control"
+	"github.com/myriad-sim/myriad/internal/report"
+)
+
+// upStack is a stack that `myriad up` keeps running.
+type upStack struct {
+	*process
+	http string // base URL
+	nats string
+}
+
+var (
+	httpLine = regexp.MustCompile(`HTTP API +(http://\S+)`)
+	natsLine = regexp.MustCompile(`NATS +(nats://\S+)`)
+)
+
+// up starts a stack on free ports, with its data in the working directory.
+func up(t testing.TB, dir string) *upStack {
+	t.Helper()
+	s := &upStack{process: call{dir: dir}.start(t, "up", "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0")}
+	s.says(t, &s.out, "Ctrl-C stops")
+	text := s.out.String()
+	s.http, s.nats = httpLine.FindStringSubmatch(text)[1], natsLine.FindStringSubmatch(text)[1]
+	return s
+}
+
+// connect opens a plain connection, as any NATS client would.
+func (s *upStack) connect(t testing.TB) *nats.Conn {
+	t.Helper()
+	nc, err := nats.Connect(s.nats)
+	require.NoError(t, err)
+	t.Cleanup(nc.Close)
+	return nc
+}
+
+// do sends a request as curl does and returns the response with its whole body.
+func (s *upStack) do(t testing.TB, method, path string, body []byte) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, s.http+path, bytes.NewReader(body))
+	require.NoError(t, err)
+	if body != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded") // what curl --data-binary says
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+	resp, err := client.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	require.NoError(t, err, "%s %s", method, path)
+	return resp, string(data)
+}
+
+// get fetches a path, which must be there.
+func (s *upStack) get(t testing.TB, path string) string {
+	t.Helper()
+	resp, body := s.do(t, http.MethodGet, path, nil)
+	require.Equal(t, http.StatusOK, resp.StatusCode, "%s: %s", path, body)
+	return body
+}
+
+// runAnswer is what GET /v1/runs/{id} gives.
+type runAnswer struct {
+	control.Info
+	Summary *report.Summary `json:"summary"`
+}
+
+// problem is an error answer, RFC 9457.
+type problem struct {
+	Type, Title, Detail, Code string
+	Status                    int
+	Errors                    []struct {
+		Detail, Location, Path, Suggestion string
+		Line, Column                       int
+		SourceLine                         string `json:"source_line"`
+	}
+}
+
+func (s *upStack) problem(t testing.TB, method, path string, body []byte) problem {
+	t.Helper()
+	resp, text := s.do(t, method, path, body)
+	require.Equal(t, "application/problem+json", resp.Header.Get("Content-Type"), text)
+	p := parsed[problem](t, text)
+	require.Equal(t, resp.StatusCode, p.Status)
+	return p
+}
+
+// post starts a run and returns its id.
+func (s *upStack) post(t testing.TB, query string, source []byte) string {
+	t.Helper()
+	resp, body := s.do(t, http.MethodPost, "/v1/runs"+query, source)
+	require.Equal(t, http.StatusAccepted, resp.StatusCode, body)
+	info := parsed[control.Info](t, body)
+	require.Equal(t, "/v1/runs/"+info.ID, resp.Header.Get("Location"))
+	return info.ID
+}
+
+// event is one server-sent event.
+type event struct{ kind, id, data string }
+
+// events follows a run until the server ends the stream.
+func (s *upStack) events(t testing.TB, run string) []event {
+	t.Helper()
+	resp, body := s.do(t, http.MethodGet, "/v1/runs/"+run+"/events", nil)
+	require.Equal(t, http.StatusOK, resp.StatusCode, body)
+	require.Equal(t, "text/event-stream", resp.Header.Get("Content-Type"))
+	var all []event
+	var e event
+	for lines := bufio.NewScanner(strings.NewReader(body)); lines.Scan(); {
+		name, value, _ := strings.Cut(lines.Text(), ": ")
+		switch name {
+		case "event":
+			e.kind = value
+		case "id":
+			e.id = value
+		case "data":
+			e.data = value
+		case "":
+			if e.kind != "" {
+				all = append(all, e)
+			}
+			e = event{}
+		}
+	}
+	return all
+}
