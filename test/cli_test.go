@@ -78,7 +78,7 @@ func TestPreview(t *testing.T) {
 	require.Contains(t, first, "not a language model")
 	require.Contains(t, first, "[system]\n")
 	require.Contains(t, first, "[user]\n")
-	require.Contains(t, first, "report a real number from 0 to")
+	require.Contains(t, first, "reports a real number from 0 to")
 	require.Contains(t, first, "The target is 2/3 of the average")
 	require.NotContains(t, first, "{{")
 	require.Regexp(t, `about \d+ tokens`, first)
@@ -149,7 +149,7 @@ func TestHelp(t *testing.T) {
 		require.Contains(t, help, "MYRIAD_"+strings.ToUpper(name)+"_")
 	}
 	require.Contains(t, c.run(t, "rnu").fails(t, 2), "--help")
-	require.Contains(t, c.run(t, "run").fails(t, 2), "FILE")
+	require.Contains(t, c.run(t, "run").fails(t, 2), "<file>")
 }
 
 // A model server that is not there pauses the run; once it is, the printed command goes on.

@@ -47,8 +47,15 @@ func (s *upStack) connect(t testing.TB) *nats.Conn {
 	return nc
 }
 
-// do sends a request as curl does and returns the response with its whole body.
-func (s *upStack) do(t testing.TB, method, path string, body []byte) (*http.Response, string) {
+// response is a response with its whole body.
+type response struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// do sends a request as curl does.
+func (s *upStack) do(t testing.TB, method, path string, body []byte) response {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, s.http+path, bytes.NewReader(body))
 	require.NoError(t, err)
@@ -61,15 +68,15 @@ func (s *upStack) do(t testing.TB, method, path string, body []byte) (*http.Resp
 	defer resp.Body.Close()
 	data, err := io.ReadAll(resp.Body)
 	require.NoError(t, err, "%s %s", method, path)
-	return resp, string(data)
+	return response{resp.StatusCode, resp.Header, string(data)}
 }
 
 // get fetches a path, which must be there.
 func (s *upStack) get(t testing.TB, path string) string {
 	t.Helper()
-	resp, body := s.do(t, http.MethodGet, path, nil)
-	require.Equal(t, http.StatusOK, resp.StatusCode, "%s: %s", path, body)
-	return body
+	got := s.do(t, http.MethodGet, path, nil)
+	require.Equal(t, http.StatusOK, got.status, "%s: %s", path, got.body)
+	return got.body
 }
 
 // runAnswer is what GET /v1/runs/{id} gives.
@@ -91,20 +98,20 @@ type problem struct {
 
 func (s *upStack) problem(t testing.TB, method, path string, body []byte) problem {
 	t.Helper()
-	resp, text := s.do(t, method, path, body)
-	require.Equal(t, "application/problem+json", resp.Header.Get("Content-Type"), text)
-	p := parsed[problem](t, text)
-	require.Equal(t, resp.StatusCode, p.Status)
+	got := s.do(t, method, path, body)
+	require.Equal(t, "application/problem+json", got.header.Get("Content-Type"), got.body)
+	p := parsed[problem](t, got.body)
+	require.Equal(t, got.status, p.Status)
 	return p
 }
 
 // post starts a run and returns its id.
 func (s *upStack) post(t testing.TB, query string, source []byte) string {
 	t.Helper()
-	resp, body := s.do(t, http.MethodPost, "/v1/runs"+query, source)
-	require.Equal(t, http.StatusAccepted, resp.StatusCode, body)
-	info := parsed[control.Info](t, body)
-	require.Equal(t, "/v1/runs/"+info.ID, resp.Header.Get("Location"))
+	got := s.do(t, http.MethodPost, "/v1/runs"+query, source)
+	require.Equal(t, http.StatusAccepted, got.status, got.body)
+	info := parsed[control.Info](t, got.body)
+	require.Equal(t, "/v1/runs/"+info.ID, got.header.Get("Location"))
 	return info.ID
 }
 
@@ -114,12 +121,12 @@ type event struct{ kind, id, data string }
 // events follows a run until the server ends the stream.
 func (s *upStack) events(t testing.TB, run string) []event {
 	t.Helper()
-	resp, body := s.do(t, http.MethodGet, "/v1/runs/"+run+"/events", nil)
-	require.Equal(t, http.StatusOK, resp.StatusCode, body)
-	require.Equal(t, "text/event-stream", resp.Header.Get("Content-Type"))
+	got := s.do(t, http.MethodGet, "/v1/runs/"+run+"/events", nil)
+	require.Equal(t, http.StatusOK, got.status, got.body)
+	require.Equal(t, "text/event-stream", got.header.Get("Content-Type"))
 	var all []event
 	var e event
-	for lines := bufio.NewScanner(strings.NewReader(body)); lines.Scan(); {
+	for lines := bufio.NewScanner(strings.NewReader(got.body)); lines.Scan(); {
 		name, value, _ := strings.Cut(lines.Text(), ": ")
 		switch name {
 		case "event":

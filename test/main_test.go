@@ -14,6 +14,6 @@ func TestMain(m *testing.M) {
 		if dir := binaryDir.Load(); dir != nil {
 			_ = os.RemoveAll(*dir) // what cannot be removed from the temporary directory is not worth a failure
 		}
-		os.Exit(code) //nolint:forbidigo // goleak leaves the end of the test program to its Cleanup
+		os.Exit(code) // goleak leaves the end of the test program to its Cleanup
 	}))
 }

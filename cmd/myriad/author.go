@@ -101,6 +101,9 @@ func (schemaCmd) Run(a *app) error {
 
 type versionCmd struct{}
 
+// Help is shown by --help.
+func (versionCmd) Help() string { return "Example:\n  myriad version" }
+
 // Run prints the version.
 func (versionCmd) Run(a *app) error {
 	_, err := fmt.Fprintln(a.out, "myriad", version())

@@ -212,6 +212,11 @@ type pauseCmd struct {
 	dataFlags
 }
 
+// Help is shown by --help.
+func (pauseCmd) Help() string {
+	return "Example:\n  myriad pause guess-two-thirds-k7q2m4xa --data ./myriad-data"
+}
+
 // Run pauses the run: nothing new is asked, what is in flight still counts.
 func (c *pauseCmd) Run(ctx context.Context, a *app) error {
 	return c.order(ctx, a, control.Pause, control.Order{Run: c.ID, Reason: "paused from the command line"})
@@ -220,6 +225,11 @@ func (c *pauseCmd) Run(ctx context.Context, a *app) error {
 type cancelCmd struct {
 	ID string `arg:"" name:"run" help:"Id of the run." placeholder:"RUN"`
 	dataFlags
+}
+
+// Help is shown by --help.
+func (cancelCmd) Help() string {
+	return "Example:\n  myriad cancel guess-two-thirds-k7q2m4xa --data ./myriad-data"
 }
 
 // Run cancels the run for good.

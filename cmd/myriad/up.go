@@ -84,6 +84,15 @@ func waitAndStop(ctx context.Context, a *app, st *stack.Stack) error {
 // serviceCmd runs one service, named by the command itself, on a NATS server elsewhere.
 type serviceCmd struct{}
 
+// Help is shown by --help.
+func (serviceCmd) Help() string {
+	return `The services find each other on the NATS server. A run needs at least one of each.
+
+Example, each in a terminal of its own:
+  myriad up --services none --nats 127.0.0.1:4222
+  MYRIAD_NATS_URL=nats://127.0.0.1:4222 myriad agenthost`
+}
+
 // Run connects and keeps the service running.
 func (serviceCmd) Run(ctx context.Context, a *app, k *kong.Context) error {
 	name := k.Selected().Name

@@ -11,7 +11,6 @@ import (
 	"github.com/myriad-sim/myriad/internal/population/remote"
 	"github.com/myriad-sim/myriad/internal/report"
 	"github.com/myriad-sim/myriad/internal/runlog"
-	"github.com/myriad-sim/myriad/internal/stats"
 	"github.com/myriad-sim/myriad/pkg/scenario"
 	"github.com/myriad-sim/myriad/pkg/subjects"
 )
@@ -64,6 +63,7 @@ type writer struct {
 	pop        *population.Population
 	names      []string
 	cells      [][]cell // by question and agent, from first on
+	values     []values // by question
 }
 
 // errRead ends the reading after the last round that is wanted.
@@ -78,8 +78,12 @@ func (w *writer) read(ctx context.Context, js jetstream.JetStream, filters []str
 		return fmt.Errorf("results: %w", err)
 	}
 	w.names = Personas(w.state.Scenario)
-	for range w.state.Scenario.Turn {
-		w.cells = append(w.cells, make([]cell, w.end-w.first))
+	for _, q := range w.state.Scenario.Turn {
+		v, err := newValues(q)
+		if err != nil {
+			return err
+		}
+		w.cells, w.values = append(w.cells, make([]cell, w.end-w.first)), append(w.values, v)
 	}
 	fold := runlog.NewFold(w.state.Run, append(opts, runlog.WithAccept(w.take))...)
 	err = runlog.Read(ctx, js, 0, filters, func(e runlog.Entry) error {
@@ -139,7 +143,7 @@ func (w *writer) flush(round int) error {
 				return fmt.Errorf("results: %w: round %d has no answer of agent %d to %s", runlog.ErrDigest, round, agent, sc.Turn[q].ID)
 			}
 			row.Question, row.Status, row.Raw = sc.Turn[q].ID, a.Status[at], a.Text[at]
-			row.Value = value(sc.Turn[q].Answer, a.Status[at], a.Values[at], a.Text[at])
+			row.Value = w.values[q].of(a, at)
 			row.Model, row.ServedModel, row.PromptSHA = a.Model[at], a.Served[at], a.PromptSHA[at]
 			row.Attempts, row.TokensIn, row.TokensOut = int(a.Calls[at]), int(a.TokensIn[at]), int(a.TokensOut[at])
 			if err := w.fn(&row); err != nil {
@@ -148,19 +152,4 @@ func (w *writer) flush(round int) error {
 		}
 	}
 	return nil
-}
-
-func value(spec scenario.AnswerSpec, status stats.Status, v int64, raw string) report.Value {
-	if !status.Valid() {
-		return report.Value{}
-	}
-	switch spec.Type {
-	case scenario.TypeNumber:
-		return report.Number(v, spec.Decimals)
-	case scenario.TypeLikert:
-		return report.Number(v, 0)
-	case scenario.TypeChoice:
-		return report.Text(spec.Choices[v]) // the fold takes no other
-	}
-	return report.Text(raw)
 }

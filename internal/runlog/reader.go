@@ -47,6 +47,8 @@ const fetchAhead = 256
 // finalError ends the Follow, not just the session.
 type finalError struct{ error }
 
+func (e finalError) Unwrap() error { return e.error }
+
 // session reads from one consumer until something breaks; it never returns nil.
 func (r *reader) session(ctx context.Context) error {
 	if err := r.connected(ctx); err != nil {

@@ -128,3 +128,47 @@ func TestFollowNoticesThatTheLogWasReplaced(t *testing.T) {
 	require.Error(t, err)
 	require.True(t, errors.Is(err, ErrReplaced) || errors.Is(err, jetstream.ErrStreamNotFound), "%v", err)
 }
+
+func TestReaderRefusesAnotherStream(t *testing.T) {
+	js := natstest.Start(t).JetStream(t)
+	publish(t, js, subjects.LogAnswer("r1", 0), "x")
+	s, err := js.Stream(t.Context(), subjects.StreamLog)
+	require.NoError(t, err)
+	for name, r := range map[string]*reader{
+		"made anew":    {created: s.CachedInfo().Created.Add(-time.Hour), read: 1, next: 2},
+		"lost records": {created: s.CachedInfo().Created, read: 2, next: 3},
+	} {
+		r.js, r.filters = js, []string{subjects.LogAll("r1")}
+		_, err = r.consumer(t.Context())
+		require.ErrorIs(t, err, ErrReplaced, name)
+	}
+	noConsumers(t, js)
+}
+
+func TestTheSessionEndsWithTheConnection(t *testing.T) {
+	srv := natstest.Start(t)
+	ctx, end := untilDisconnected(t.Context(), srv.InProcess(t))
+	require.NoError(t, ctx.Err())
+	srv.Kill(t)
+	select {
+	case <-ctx.Done():
+	case <-time.After(waitFor):
+		t.Fatal("the session goes on without a connection")
+	}
+	end()
+	require.NoError(t, t.Context().Err())
+}
+
+// A log that grows faster than it is read never has nothing pending.
+func TestCaughtUpComesBeforeWhatIsNew(t *testing.T) {
+	var order []string
+	r := &reader{
+		upto:     5,
+		caughtUp: func() error { order = append(order, "caught up"); return nil },
+		fn:       func(e Entry) error { order = append(order, fmt.Sprint(e.Seq)); return nil },
+	}
+	require.NoError(t, r.deliver(Entry{Seq: 4}, 2))
+	require.NoError(t, r.deliver(Entry{Seq: 6}, 2))
+	require.NoError(t, r.deliver(Entry{Seq: 7}, 0))
+	require.Equal(t, []string{"4", "caught up", "6", "7"}, order)
+}

@@ -17,7 +17,8 @@ func (r *run) converse(ctx context.Context, s *shard, agent int, said string) (s
 		return "", errNoRound
 	}
 	block, _ := r.cut([]int{agent})
-	v, past := s.remembers(agent, -1)
+	v := new(view)
+	past := s.remembers(v, agent, -1)
 	messages, err := now.prompts.Talk(r.scenario, v, block, past, said)
 	if err != nil {
 		return "", err

@@ -37,8 +37,8 @@ type listener struct {
 
 func (l listener) stop() {
 	if l.sub != nil {
-		_ = l.sub.Unsubscribe() // fails only when the connection is gone, and the subscription with it
 		l.cancel(errMoved)
+		_ = l.sub.Drain() // who waits in the subscription is told; fails only when the connection is gone
 	}
 }
 
@@ -66,6 +66,9 @@ func (r *run) silence() {
 // receive takes a message on the goroutine of the subscription: messages queue for their agent in the order they came.
 func (r *run) receive(ctx context.Context, s *shard, m *nats.Msg) {
 	agent, verb, err := s.addressed(m.Subject)
+	if err == nil {
+		err = context.Cause(ctx)
+	}
 	if err != nil {
 		r.svc.respond(m, nil, err)
 		return

@@ -133,10 +133,10 @@ func (r *run) request(b *batch, items []*item) (*llm.Request, error) {
 	if b.purpose != llm.PurposeExtract {
 		req.System = now.prompts.SharedSystem(b.block)
 	}
-	h := newHasher(req.System)
+	h, v := newHasher(req.System), new(view)
 	bytes := 0
 	for i, it := range items {
-		messages, err := b.messages(it)
+		messages, err := b.messages(it, v)
 		if err != nil {
 			return nil, err
 		}
@@ -145,9 +145,7 @@ func (r *run) request(b *batch, items []*item) (*llm.Request, error) {
 			c.Persona = r.population.Attributes(it.agent)
 		}
 		if now.own[b.block] {
-			b.shard.mu.Lock()
-			c.Own = b.shard.view(it.agent).own()
-			b.shard.mu.Unlock()
+			c.Own = v.own()
 		}
 		size := callBytes(&c)
 		if i > 0 && bytes+size > llm.ChunkBytes {

@@ -2,6 +2,7 @@ package agenthost
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -35,6 +36,11 @@ type stage struct {
 
 	texts map[[3]int]string // accepted replies by round, question and agent
 	last  *runlog.Answers   // last accepted record
+
+	mu      sync.Mutex
+	entries []runlog.Entry // read and not folded
+	stream  jetstream.Stream
+	store   func(*population.Population) string // stores a population and returns its hash
 }
 
 func newStage(t testing.TB) *stage {
@@ -49,6 +55,38 @@ func newStage(t testing.TB) *stage {
 			s.texts[[3]int{round, a.Question, a.Agents[at]}] = a.Text[at]
 		}
 	}))
+	s.store = func(p *population.Population) string {
+		store, err := js.ObjectStore(t.Context(), subjects.StorePersonas)
+		require.NoError(t, err)
+		hash, _, err := remote.Store(t.Context(), store, p)
+		require.NoError(t, err)
+		return hash
+	}
+	s.stream, err = js.Stream(t.Context(), subjects.StreamLog)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	follows := make(chan struct{})
+	caughtUp := func() error {
+		close(follows)
+		return nil
+	}
+	done.Go(func() {
+		err := runlog.Follow(ctx, js, 0, []string{subjects.LogAll("r1")}, caughtUp, func(e runlog.Entry) error {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.entries = append(s.entries, e)
+			return nil
+		})
+		if ctx.Err() == nil {
+			t.Errorf("log not followed: %v", err)
+		}
+	})
+	t.Cleanup(func() {
+		cancel()
+		done.Wait()
+	})
+	<-follows
 	return s
 }
 
@@ -82,13 +120,28 @@ func (s *stage) control(kind string, round int, epoch uint64, body any) {
 	s.catchUp()
 }
 
+// catchUp folds all that is in the log.
 func (s *stage) catchUp() {
 	s.Helper()
-	err := runlog.Read(s.Context(), s.js, s.fold.Seq+1, runlog.RunSubjects(s.fold.Run), func(e runlog.Entry) error {
-		_, err := s.fold.Apply(e)
-		return err
-	})
+	last, err := s.stream.GetLastMsgForSubject(s.Context(), subjects.LogAll("r1"))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return
+	}
 	require.NoError(s, err)
+	require.Eventually(s, func() bool { return s.fold.Seq >= last.Sequence || s.apply() >= last.Sequence }, waitFor, time.Millisecond)
+}
+
+// apply folds what was read and returns the sequence of the last record.
+func (s *stage) apply() (seq uint64) {
+	s.mu.Lock()
+	entries := s.entries
+	s.entries = nil
+	s.mu.Unlock()
+	for _, e := range entries {
+		_, err := s.fold.Apply(e)
+		require.NoError(s, err)
+	}
+	return s.fold.Seq
 }
 
 // create makes the run and gives each host its shards.
@@ -97,11 +150,7 @@ func (s *stage) create(source string, agents, shardSize int, owner *Service) {
 	s.control(subjects.KindCreated, 0, 0, runlog.Created{Name: "t", File: "t.yaml", Source: []byte(source), Agents: agents, ShardSize: shardSize})
 	pop, err := population.Draw(s.Context(), population.FromScenario(s.fold.Scenario), nil)
 	require.NoError(s, err)
-	store, err := s.js.ObjectStore(s.Context(), subjects.StorePersonas)
-	require.NoError(s, err)
-	hash, _, err := remote.Store(s.Context(), store, pop)
-	require.NoError(s, err)
-	s.control(subjects.KindPopulated, 0, 0, runlog.Populated{Population: hash})
+	s.control(subjects.KindPopulated, 0, 0, runlog.Populated{Population: s.store(pop)})
 	s.lease(owner, 0, s.fold.Shards())
 }
 

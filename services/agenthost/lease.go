@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"time"
 
 	"github.com/myriad-sim/myriad/internal/population"
 	"github.com/myriad-sim/myriad/internal/population/remote"
@@ -36,14 +36,11 @@ func (r *run) lease(ctx context.Context, s *runlog.State) error {
 	if err := r.load(ctx, s.Population); err != nil {
 		return err
 	}
-	err := insist(ctx, r.logger, "shards not taken over, trying again", func() error {
-		for i := range gained {
-			first, end := s.ShardAgents(i)
-			gained[i] = newShard(r, i, first, end-first, s.Grants[i].Epoch)
-		}
-		return r.recover(ctx, s, gained)
-	})
-	if err != nil {
+	for i := range gained {
+		first, end := s.ShardAgents(i)
+		gained[i] = newShard(r, i, first, end-first, s.Grants[i].Epoch)
+	}
+	if err := r.recover(ctx, s, gained); err != nil {
 		return err
 	}
 	for i, sh := range gained {
@@ -56,20 +53,31 @@ func (r *run) lease(ctx context.Context, s *runlog.State) error {
 	return nil
 }
 
+// loadAgain is the pause before a population that could not be had is tried again.
+const loadAgain = 500 * time.Millisecond
+
 // load gets the population. A stored one that cannot be used halts the run, and is looked at again: it may be mended.
 func (r *run) load(ctx context.Context, hash string) error {
-	if r.population != nil {
-		return nil
-	}
-	return insist(ctx, r.logger, "population not loaded, trying again", func() error {
+	for r.population == nil {
 		p, err := remote.Load(ctx, r.svc.js, hash)
-		if err != nil && slices.ContainsFunc(
-			[]error{remote.ErrNotFound, remote.ErrMismatch, population.ErrDamaged}, func(e error) bool { return errors.Is(err, e) }) {
+		if err == nil {
+			r.population = p
+			break
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		r.logger.Warn("population not loaded, trying again", "error", err)
+		if errors.Is(err, remote.ErrNotFound) || errors.Is(err, remote.ErrMismatch) || errors.Is(err, population.ErrDamaged) {
 			r.halt(err.Error())
 		}
-		r.population = p
-		return err
-	})
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(loadAgain):
+		}
+	}
+	return nil
 }
 
 // recover reads what the log holds of shards that had another owner, up to the lease that gave them to this host.

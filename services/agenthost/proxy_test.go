@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
@@ -81,18 +82,18 @@ func TestSilentProxy(t *testing.T) {
 // A proxy that shows life each while is waited for, however long its model takes.
 func TestKeepalives(t *testing.T) {
 	s := newStage(t)
-	h := s.host(quick())
+	cfg := quick()
+	cfg.Lost = time.Second
+	h := s.host(cfg)
 	hold := make(chan asked, 1)
 	p := s.proxy(func(a asked) { hold <- a })
 	s.create(guess(3, ""), 3, 3, h)
 	s.open()
-	a := <-hold
-	signs := 0
-	require.Eventually(t, func() bool { // each 20 ms for 10 times the time after which it would be lost
+	a, began := <-hold, time.Now()
+	require.Eventually(t, func() bool {
 		a.send(&llm.Result{ID: a.ID})
-		signs++
-		return signs > 75
-	}, waitFor, 20*1e6)
+		return time.Since(began) > 2*cfg.Lost
+	}, waitFor, 20*time.Millisecond)
 	numbers(a)
 	s.complete()
 	s.answered(h)
@@ -101,7 +102,18 @@ func TestKeepalives(t *testing.T) {
 
 // Proxies that are busy, or that end a request early, get its calls again after a pause.
 func TestProxiesThatLeaveCallsUndone(t *testing.T) {
-	for name, first := range map[string]func(a asked){
+	s := newStage(t)
+	h := s.host(quick())
+	var first atomic.Pointer[func(asked)]
+	p := s.proxy(func(a asked) {
+		if do := first.Swap(nil); do != nil {
+			(*do)(a)
+			return
+		}
+		numbers(a)
+	})
+	s.create(guess(3, ""), 3, 3, h)
+	for name, do := range map[string]func(a asked){
 		"busy": func(a asked) { a.send(&llm.Result{ID: a.ID, Done: true, Refused: llm.RefusedBusy}) },
 		"busy midway": func(a asked) {
 			a.some(false, text(a), 0)
@@ -111,23 +123,14 @@ func TestProxiesThatLeaveCallsUndone(t *testing.T) {
 		"done at once":  func(a asked) { a.send(&llm.Result{ID: a.ID, Done: true}) },
 		"wrong index":   func(a asked) { a.some(true, func(int) string { return "77" }, 3, 4, 1023) },
 	} {
-		t.Run(name, func(t *testing.T) {
-			s := newStage(t)
-			h := s.host(quick())
-			var n atomic.Int64
-			s.proxy(func(a asked) {
-				if n.Add(1) == 1 {
-					first(a)
-					return
-				}
-				numbers(a)
-			})
-			s.create(guess(3, ""), 3, 3, h)
-			s.open()
-			s.complete()
-			s.answered(h)
-			require.EqualValues(t, 2, n.Load())
-		})
+		t.Log(name)
+		before := len(p.seen())
+		first.Store(&do)
+		s.open()
+		s.complete()
+		s.answered(h)
+		require.Len(t, p.seen(), before+2)
+		s.close(nil)
 	}
 }
 
@@ -173,6 +176,18 @@ func TestTroubleWithAModel(t *testing.T) {
 		data = append(data[:0], []byte(strings.Replace(string(data), "\x92\x00\x00\x92\x00\x00\x92\x00\x00", "\x90\x92\x00\x00\x91\x00", 1))...)
 		require.NoError(a.proxy.stage, a.proxy.stage.nc.Publish(a.inbox, data))
 	}
+	s := newStage(t)
+	told := s.troubles()
+	h := s.host(quick())
+	var first atomic.Pointer[func(asked)]
+	p := s.proxy(func(a asked) {
+		if do := first.Swap(nil); do != nil {
+			(*do)(a)
+			return
+		}
+		numbers(a)
+	})
+	s.create(guess(3, ""), 3, 3, h)
 	for name, c := range map[string]struct {
 		first func(a asked)
 		says  string
@@ -188,39 +203,33 @@ func TestTroubleWithAModel(t *testing.T) {
 		"columns of different length": {func(a asked) { columns(a, llm.Result{Index: []uint32{0, 1}, Text: []string{"13", "20"}}) }, "cannot be read", 3},
 		"not a result":                {func(a asked) { _ = a.proxy.stage.nc.Publish(a.inbox, []byte("{}")) }, "cannot be read", 3},
 	} {
-		t.Run(name, func(t *testing.T) {
-			s := newStage(t)
-			told := s.troubles()
-			h := s.host(quick())
-			var n atomic.Int64
-			p := s.proxy(func(a asked) {
-				if n.Add(1) == 1 {
-					c.first(a)
-					return
-				}
-				numbers(a)
-			})
-			s.create(guess(3, ""), 3, 3, h)
-			s.open()
-			for range 2 { // again, as nothing was done about it
-				tr := <-told
-				require.Equal(t, "r1", tr.Run)
-				require.Equal(t, h.beat.ID, tr.From)
-				require.Contains(t, tr.Reason, "model m: ")
-				require.Contains(t, tr.Reason, c.says)
-				require.False(t, tr.Fatal)
-			}
-			s.idle(h)
-			s.catchUp()
-			require.Equal(t, c.left, s.fold.Left())
-			require.Len(t, p.seen(), 1)
-			s.pause()
-			s.resume()
-			s.complete()
-			s.answered(h)
-			require.Len(t, p.seen(), 2)
-			require.Len(t, p.seen()[1].Calls, c.left)
-		})
+		t.Log(name)
+		before := len(p.seen())
+		first.Store(&c.first)
+		s.open()
+		for range 2 { // again, as nothing was done about it
+			tr := <-told
+			require.Equal(t, "r1", tr.Run)
+			require.Equal(t, h.beat.ID, tr.From)
+			require.Contains(t, tr.Reason, "model m: ")
+			require.Contains(t, tr.Reason, c.says)
+			require.False(t, tr.Fatal)
+		}
+		s.idle(h)
+		s.catchUp()
+		require.Equal(t, c.left, s.fold.Left())
+		require.Len(t, p.seen(), before+1)
+		s.pause()
+		s.resume()
+		s.complete()
+		s.idle(h)
+		last := p.seen()[before+1:]
+		require.Len(t, last, 1)
+		require.Len(t, last[0].Calls, c.left)
+		s.close(nil)
+		for len(told) > 0 {
+			<-told
+		}
 	}
 }
 

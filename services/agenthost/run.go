@@ -2,11 +2,9 @@ package agenthost
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/myriad-sim/myriad/internal/population"
 	"github.com/myriad-sim/myriad/internal/prompt"
@@ -45,41 +43,16 @@ func newRun(svc *Service, id string) *run {
 	}
 }
 
-// retryAfter is the pause before something that failed for want of the broker is tried again.
-const retryAfter = 500 * time.Millisecond
-
 // follow applies the run's control records until ctx is done. It returns early only when the log says what cannot be.
 func (r *run) follow(ctx context.Context) error {
 	fold := runlog.NewFold(r.id)
-	return insist(ctx, r.logger, "control log not read, trying again", func() error {
-		return runlog.Follow(ctx, r.svc.js, fold.Seq+1, []string{subjects.LogCtlAll(r.id)}, nil, func(e runlog.Entry) error {
-			h, err := fold.Apply(e)
-			if err != nil {
-				return err
-			}
-			return r.apply(ctx, &fold.State, h)
-		})
+	return runlog.Follow(ctx, r.svc.js, 0, []string{subjects.LogCtlAll(r.id)}, nil, func(e runlog.Entry) error {
+		h, err := fold.Apply(e)
+		if err != nil {
+			return err
+		}
+		return r.apply(ctx, &fold.State, h)
 	})
-}
-
-// insist calls try until it succeeds, ctx is done, or the error is one of the log's content.
-func insist(ctx context.Context, log *slog.Logger, what string, try func() error) error {
-	for {
-		err := try()
-		for _, final := range []error{nil, runlog.ErrDamaged, runlog.ErrOrder, runlog.ErrVersion, runlog.ErrDigest} {
-			if errors.Is(err, final) {
-				return err
-			}
-		}
-		if ctx.Err() == nil {
-			log.Warn(what, "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(retryAfter):
-		}
-	}
 }
 
 func (r *run) apply(ctx context.Context, s *runlog.State, h runlog.Header) error {

@@ -12,19 +12,16 @@ import (
 // discover watches for leases of any run to this incarnation and takes up the runs.
 func (s *Service) discover(ctx context.Context, from uint64) error {
 	filter := []string{subjects.AnyRunCtlKind(subjects.KindLease)}
-	return insist(ctx, s.log, "leases not read, trying again", func() error {
-		return runlog.Follow(ctx, s.js, from, filter, nil, func(e runlog.Entry) error {
-			from = e.Seq + 1
-			l, h, err := runlog.DecodeLease(e.Data)
-			if err != nil {
-				s.log.Error("lease dropped", "subject", e.Subject, "error", err)
-				return nil
-			}
-			if l.Incarnation == s.beat.Incarnation {
-				s.take(ctx, h.Run)
-			}
+	return runlog.Follow(ctx, s.js, from, filter, nil, func(e runlog.Entry) error {
+		l, h, err := runlog.DecodeLease(e.Data)
+		if err != nil {
+			s.log.Error("lease dropped", "subject", e.Subject, "error", err)
 			return nil
-		})
+		}
+		if l.Incarnation == s.beat.Incarnation {
+			s.take(ctx, h.Run)
+		}
+		return nil
 	})
 }
 

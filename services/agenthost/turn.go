@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/myriad-sim/myriad/internal/llm"
 	"github.com/myriad-sim/myriad/internal/reading"
@@ -92,32 +93,24 @@ func newBatch(now *round, s *shard, block, question int, agents []int) *batch {
 	return b
 }
 
-// messages builds what the item's call sends, without a shared system prompt.
-func (b *batch) messages(it *item) ([]llm.Message, error) {
-	if it.purpose == llm.PurposeExtract {
-		asked, err := b.asking(it)
-		if err != nil {
-			return nil, err
-		}
-		return b.round.readers[b.question].ExtractionPrompt(asked[len(asked)-1].Content, it.reply), nil
-	}
-	out, err := b.asking(it)
+// messages builds what the item's call sends, without a shared system prompt. v is overwritten; it is the caller's so that
+// a million agents need not one each.
+func (b *batch) messages(it *item, v *view) ([]llm.Message, error) {
+	s := b.shard
+	past := s.remembers(v, it.agent, b.question)
+	out, err := b.round.prompts.Messages(s.run.scenario, v, b.block, b.question, past)
 	if err != nil {
 		return nil, err
 	}
-	if it.purpose == llm.PurposeReask {
-		out = append(out,
+	switch reader := b.round.readers[b.question]; it.purpose {
+	case llm.PurposeExtract:
+		return reader.ExtractionPrompt(out[len(out)-1].Content, it.reply), nil
+	case llm.PurposeReask:
+		return append(out,
 			llm.Message{Role: llm.RoleAssistant, Content: it.reply},
-			llm.Message{Role: llm.RoleUser, Content: b.round.readers[b.question].ReaskPrompt(it.problem)})
+			llm.Message{Role: llm.RoleUser, Content: reader.ReaskPrompt(it.problem)}), nil
 	}
 	return out, nil
-}
-
-// asking builds the messages of the first asking.
-func (b *batch) asking(it *item) ([]llm.Message, error) {
-	s := b.shard
-	v, past := s.remembers(it.agent, b.question)
-	return b.round.prompts.Messages(s.run.scenario, v, b.block, b.question, past)
 }
 
 // result takes completions.
@@ -186,5 +179,9 @@ func clip(reply string) string {
 	if len(reply) <= reading.MaxReply {
 		return reply
 	}
-	return strings.ToValidUTF8(strings.Clone(reply[:reading.MaxReply]), "")
+	end := reading.MaxReply
+	for end > 0 && !utf8.RuneStart(reply[end]) {
+		end--
+	}
+	return strings.Clone(reply[:end])
 }

@@ -74,12 +74,12 @@ func (v view) turns() []prompt.Turn {
 	return out
 }
 
-// remembers is an agent and what it brings into a conversation after its replies to the first questions of this round;
-// a negative number of questions stands for as many as it has answered.
-func (s *shard) remembers(agent, questions int) (view, prompt.Past) {
+// remembers makes v the view of an agent and returns what the agent brings into a conversation after its replies to the
+// first questions of this round; a negative number of questions stands for as many as it has answered.
+func (s *shard) remembers(v *view, agent, questions int) prompt.Past {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v := s.view(agent)
+	*v = s.view(agent)
 	past := prompt.Past{Turns: v.turns()}
 	off := agent - s.first
 	for q := 0; q < len(s.now.have) && s.now.have[q][off] && (questions < 0 || q < questions); q++ {
@@ -91,7 +91,7 @@ func (s *shard) remembers(agent, questions int) (view, prompt.Past) {
 			past.Notes = append(past.Notes, llm.Message{Role: llm.RoleAssistant, Content: n.reply})
 		}
 	}
-	return v, past
+	return past
 }
 
 // own are the agent's valid number answers of the round before, by question.

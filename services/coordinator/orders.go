@@ -106,7 +106,29 @@ func (s *Service) change(ctx context.Context, o control.Order, kind string, allo
 			return control.Info{}, err
 		}
 		s.project(ctx, st)
+		if kind == subjects.KindResumed {
+			s.await(ctx, o.Run, st.CtlSeq)
+		}
 		return info(st), nil
+	}
+}
+
+// await waits until the driver of a run has seen a control record, or who resumed the run would still find it paused.
+func (s *Service) await(ctx context.Context, run string, seq uint64) {
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for {
+		s.mu.Lock()
+		d := s.drivers[run]
+		s.mu.Unlock()
+		if d == nil || d.hasSeen(seq) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+		}
 	}
 }
 

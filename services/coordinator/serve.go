@@ -76,6 +76,9 @@ func (s *Service) serve(ctx context.Context) error {
 			return fmt.Errorf("coordinator: register %s: %w", name, err)
 		}
 	}
+	if err := s.nc.FlushTimeout(orderTimeout); err != nil { // from here on everybody finds it
+		return fmt.Errorf("coordinator: register: %w", err)
+	}
 	return nil
 }
 

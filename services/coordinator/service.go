@@ -143,12 +143,21 @@ func (s *Service) living() []hosts.Beat {
 	return s.hosts
 }
 
+// listTimeout bounds one look at the register of hosts, which would wait for ever for a bucket that went away meanwhile.
+const listTimeout = 5 * time.Second
+
+func (s *Service) listHosts(ctx context.Context) ([]hosts.Beat, error) {
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	return hosts.List(ctx, s.beats)
+}
+
 // watchHosts keeps the list of hosts fresh and pokes every driver each second, so that a step that failed for want of a
 // service or of the broker is taken again.
 func (s *Service) watchHosts(ctx context.Context) {
 	const every, early = time.Second, 50 * time.Millisecond
 	for {
-		list, err := hosts.List(ctx, s.beats)
+		list, err := s.listHosts(ctx)
 		if err != nil && ctx.Err() == nil {
 			s.log.Warn("hosts not listed", "error", err)
 		}
