@@ -3,7 +3,6 @@ package control_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"testing"
 	"time"
 
@@ -55,7 +54,7 @@ func TestAsk(t *testing.T) {
 	coordinator(t, nc, control.Cancel, refusal(`{"code":"invalid","detail":"bad scenario","lines":["1:2: no"]}`))
 	err := control.Ask(t.Context(), nc, control.Cancel, control.Order{}, &got)
 	var p *control.Problem
-	require.True(t, errors.As(err, &p))
+	require.ErrorAs(t, err, &p)
 	require.Equal(t, control.Problem{Code: "invalid", Detail: "bad scenario", Lines: []string{"1:2: no"}}, *p)
 	require.EqualError(t, err, "bad scenario")
 
@@ -63,7 +62,7 @@ func TestAsk(t *testing.T) {
 		coordinator(t, nc, endpoint, refusal(data))
 		err := control.Ask(t.Context(), nc, endpoint, control.Order{}, nil)
 		require.ErrorContains(t, err, "because", "an error without a readable problem is still told")
-		require.False(t, errors.As(err, &p))
+		require.NotErrorAs(t, err, &p)
 	}
 
 	coordinator(t, nc, "nonsense", func(m *nats.Msg) { _ = m.Respond([]byte("what?")) })

@@ -111,8 +111,9 @@ func (r *Round) history(s *scenario.Scenario, a template.Agent, block int, past 
 	}
 	for _, t := range past.Turns {
 		for q, reply := range t.Replies {
-			text, err := "", error(nil)
+			var text string
 			if s.Memory.Question {
+				var err error
 				if text, err = t.Round.ask(s, t.Agent, q); err != nil {
 					return nil, err
 				}

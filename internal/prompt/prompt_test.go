@@ -1,7 +1,6 @@
 package prompt_test
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 
@@ -156,7 +155,7 @@ update: {world: {mean: mean(answers.guess)}}
 		require.NoError(t, err)
 		_, err = prompt.NewRound(s, template.Shared{Vars: s.Vars, Round: 2, Rounds: 2, Size: 1})
 		require.Error(t, err, "the world has no such value")
-		require.True(t, errors.Is(err, template.ErrNoValue))
+		require.ErrorIs(t, err, template.ErrNoValue)
 		require.ErrorContains(t, err, "round 2")
 	}
 }

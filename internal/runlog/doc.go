@@ -5,5 +5,5 @@
 // Answer records hold the answers of up to MaxChunk agents of one shard, column by column. Fold reads records in stream
 // order and decides which answers are accepted; every room that needs to know uses it, so there is no second opinion.
 //
-// It may import pkg/subjects, pkg/scenario, internal/stats, the NATS client and the codec; never a service.
+// It may import pkg/subjects, pkg/scenario, internal/expression, internal/stats, the NATS client and the codec; never a service.
 package runlog

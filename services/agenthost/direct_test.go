@@ -21,7 +21,12 @@ import (
 func (s *stage) talk(h *Service, agent int, verb, said string, change func(*nats.Msg)) (msg.Msg, error) {
 	s.Helper()
 	s.knows(h, func(r *run) bool { return len(r.listeners) > 0 })
-	reply, err := s.say(agent, verb, said, change)
+	var reply *nats.Msg
+	var err error
+	require.Eventually(s, func() bool { // the broker may not have heard of the subscription yet
+		reply, err = s.say(agent, verb, said, change)
+		return !errors.Is(err, nats.ErrNoResponders)
+	}, waitFor, pollEvery)
 	if err != nil {
 		return msg.Msg{}, err
 	}
