@@ -99,6 +99,9 @@ func appendStrings(b []byte, list []string) []byte {
 
 // appendFloats writes the keys in order, so that equal maps give equal bytes: the proxy caches by them.
 func appendFloats(b []byte, m map[string]float64) []byte {
+	if len(m) == 0 { // nearly always, and sorting no keys is not free
+		return append(b, 0x80)
+	}
 	b = appendMap(b, len(m))
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		b = appendFloat(appendString(b, k), m[k])
@@ -107,6 +110,9 @@ func appendFloats(b []byte, m map[string]float64) []byte {
 }
 
 func appendTexts(b []byte, m map[string]string) []byte {
+	if len(m) == 0 {
+		return append(b, 0x80)
+	}
 	b = appendMap(b, len(m))
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		b = appendString(appendString(b, k), m[k])

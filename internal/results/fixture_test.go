@@ -128,12 +128,10 @@ func (l *log) answer(shard, nonce int) {
 			a.Model, a.Served = append(a.Model, "m"), append(a.Served, "x-served")
 		}
 		h := runlog.Header{Run: l.fold.Run, Round: l.fold.Round, Writer: "h1", Epoch: l.fold.Grants[shard].Epoch}
-		for _, c := range a.Cut() {
-			data, err := runlog.EncodeAnswers(h, c)
-			require.NoError(l, err)
-			_, err = l.js.Publish(l.Context(), subjects.LogAnswer(l.fold.Run, shard), data)
-			require.NoError(l, err)
-		}
+		data, err := runlog.EncodeAnswers(h, a)
+		require.NoError(l, err)
+		_, err = l.js.Publish(l.Context(), subjects.LogAnswer(l.fold.Run, shard), data)
+		require.NoError(l, err)
 	}
 }
 

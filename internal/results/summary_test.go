@@ -33,7 +33,7 @@ func TestSummary(t *testing.T) {
 	l.answer(0, 0)
 	l.answer(1, 0)
 	l.answer(2, 0)
-	l.control(subjects.KindPaused, 0, runlog.Reason{Reason: "lunch"})
+	l.control(subjects.KindPaused, 0, runlog.Reason{Reason: "the model server is away", Trouble: true})
 	require.Equal(t, "paused", Summary(l.read()).State)
 	l.control(subjects.KindResumed, 0, runlog.Reason{})
 	l.close()

@@ -13,7 +13,7 @@ import (
 // Limits of one answer record.
 const (
 	MaxChunk      = 1024       // agents
-	MaxChunkBytes = 256 * 1024 // bytes of text before a chunk is cut; only a single answer may have more
+	MaxChunkBytes = 256 * 1024 // bytes of text, attempts counted, before a writer cuts; only a single answer may have more
 )
 
 // Attempt is one completion on the way to an answer that needed more than one, kept so that a run can be replayed.
@@ -71,45 +71,6 @@ func (a *Answers) check() error {
 		prev = agent
 	}
 	return nil
-}
-
-// Cut splits answers into chunks within MaxChunk and MaxChunkBytes, the texts of attempts counted. The chunks share
-// memory with a. It returns a itself where it fits.
-func (a *Answers) Cut() []*Answers {
-	var out []*Answers
-	first, size := 0, 0
-	for i := range a.Agents {
-		add := len(a.Text[i])
-		for _, t := range a.Attempts[i] {
-			add += len(t.Text)
-		}
-		if i > first && (i-first == MaxChunk || size+add > MaxChunkBytes) {
-			out = append(out, a.slice(first, i))
-			first, size = i, 0
-		}
-		size += add
-	}
-	if first == 0 {
-		return []*Answers{a}
-	}
-	return append(out, a.slice(first, a.Len()))
-}
-
-func (a *Answers) slice(from, to int) *Answers {
-	out := &Answers{
-		Question: a.Question, Shard: a.Shard, Agents: a.Agents[from:to], Status: a.Status[from:to], Values: a.Values[from:to],
-		Text: a.Text[from:to], TokensIn: a.TokensIn[from:to], TokensOut: a.TokensOut[from:to], Calls: a.Calls[from:to],
-		Retries: a.Retries[from:to], PromptSHA: a.PromptSHA[from:to], Model: a.Model[from:to], Served: a.Served[from:to],
-	}
-	for at, attempts := range a.Attempts {
-		if at >= from && at < to {
-			if out.Attempts == nil {
-				out.Attempts = map[int][]Attempt{}
-			}
-			out.Attempts[at-from] = attempts
-		}
-	}
-	return out
 }
 
 // EncodeAnswers returns the record of a chunk. Errors: ErrTooLarge, or columns that do not fit each other.

@@ -104,42 +104,6 @@ func TestEncodeAnswersRefuses(t *testing.T) {
 	require.ErrorIs(t, err, ErrTooLarge)
 }
 
-func TestCut(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		want := anyAnswers(12).Draw(t, "answers")
-		for i := range want.Text {
-			want.Text[i] = strings.Repeat("x", rapid.SampledFrom([]int{0, 1, 100_000, 200_000, MaxChunkBytes, 300_000}).Draw(t, "size"))
-		}
-		var got Answers
-		for i, c := range want.Cut() {
-			size := 0
-			for at, text := range c.Text {
-				size += len(text)
-				for _, t := range c.Attempts[at] {
-					size += len(t.Text)
-				}
-			}
-			require.True(t, c.Len() == 1 || want.Len() == 0 || size <= MaxChunkBytes, "chunk %d of %d answers has %d bytes", i, c.Len(), size)
-			require.NoError(t, c.check())
-			for at, attempts := range c.Attempts {
-				require.Equal(t, want.Attempts[got.Len()+at], attempts)
-			}
-			got.Agents, got.Status, got.Values = append(got.Agents, c.Agents...), append(got.Status, c.Status...), append(got.Values, c.Values...)
-			got.Text, got.TokensIn, got.TokensOut = append(got.Text, c.Text...), append(got.TokensIn, c.TokensIn...), append(got.TokensOut, c.TokensOut...)
-			got.Calls, got.Retries = append(got.Calls, c.Calls...), append(got.Retries, c.Retries...)
-			got.PromptSHA, got.Model, got.Served = append(got.PromptSHA, c.PromptSHA...), append(got.Model, c.Model...), append(got.Served, c.Served...)
-			require.Equal(t, []int{want.Question, want.Shard}, []int{c.Question, c.Shard})
-		}
-		got.Question, got.Shard, got.Attempts = want.Question, want.Shard, want.Attempts
-		require.Equal(t, *want, got)
-	})
-	var many []one
-	for i := range 2*MaxChunk + 1 {
-		many = append(many, plain(1, i))
-	}
-	require.Len(t, chunkOf(0, 0, many...).Cut(), 3)
-}
-
 func FuzzDecodeAnswers(f *testing.F) {
 	for _, a := range []*Answers{{}, chunkOf(0, 1, plain(1, 4), plain(1, 9)), chunkOf(3, 0, one{0, stats.Missing, 0, ""})} {
 		body, err := a.encode()

@@ -100,6 +100,10 @@ type EnvState struct {
 type Reason struct {
 	Reason string `msgpack:"reason" json:"reason"`
 	Hash   []byte `msgpack:"hash,omitempty" json:"hash,omitempty"` // finished: the result hash
+	// Shortfall: paused because too few answers of the open round are valid. Resumed, the run goes on in spite of it.
+	Shortfall bool `msgpack:"shortfall,omitempty" json:"shortfall,omitempty"`
+	// Trouble: paused because a service could not go on, not because anybody asked for it.
+	Trouble bool `msgpack:"trouble,omitempty" json:"trouble,omitempty"`
 }
 
 // RoundResult is all that control records say of a closed round.

@@ -217,8 +217,13 @@ func (f *Fold) turn(h Header, body []byte, e Entry) error {
 	}
 	switch h.Kind {
 	case subjects.KindPaused:
-		f.Paused, f.PausedIn = true, f.Opening()
-		f.fault(e.Time, "paused: "+b.Reason)
+		f.Paused = true
+		if b.Shortfall {
+			f.ShortIn = f.Opening()
+		}
+		if b.Shortfall || b.Trouble {
+			f.fault(e.Time, "paused: "+b.Reason)
+		}
 	case subjects.KindResumed:
 		f.Paused = false
 	case subjects.KindCancelled:

@@ -161,11 +161,11 @@ func TestReceipts(t *testing.T) {
 	b.open()
 	asked(0, 4)
 	b.answerAll()
-	b.add(b.control(subjects.KindPaused, 1, 0, Reason{Reason: "no valid answer"}))
+	b.add(b.control(subjects.KindPaused, 1, 0, Reason{Reason: "no valid answer", Shortfall: true}))
 	b.add(b.control(subjects.KindResumed, 1, 0, Reason{}))
 	b.open() // the answers so far are void
 	require.Equal(t, Opening{1, 1}, b.fold.Opening())
-	require.Equal(t, Opening{1, 0}, b.fold.PausedIn)
+	require.Equal(t, Opening{1, 0}, b.fold.ShortIn)
 	asked(0, 2, 3, 1)
 	asked(2, 1)
 	b.answerAll()

@@ -42,7 +42,7 @@ type State struct {
 	Run        string
 	Phase      Phase
 	Paused     bool
-	PausedIn   Opening // the opening of a round in which the run was last paused
+	ShortIn    Opening // the opening of a round of which too few answers were valid, so that the run was paused
 	Reason     string  // of the last pause, resumption, cancellation, failure or end
 	Created    Created
 	CreatedAt  time.Time

@@ -189,7 +189,7 @@ func TestLeaseLostAndRegained(t *testing.T) {
 	last := <-hold
 	require.Len(t, last.Calls, 3)
 	wrong := func(int) string { return "99" }
-	old.all(wrong)
+	old.all(func(int) string { return "3 or 4" }) // would be asked about, were the shard still there
 	other.some(true, wrong, 0, 2, 3)
 	again.all(wrong)
 	numbers(last)

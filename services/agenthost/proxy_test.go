@@ -155,6 +155,22 @@ func TestDuplicateResults(t *testing.T) {
 	require.Equal(t, []uint8{1, 1, 1}, s.last.Calls)
 }
 
+// Results that come one by one are taken in their order: none is still waiting when the request is said to be done.
+func TestManySmallResults(t *testing.T) {
+	s := newStage(t)
+	h := s.host(quick())
+	s.proxy(func(a asked) {
+		for i := range a.Calls {
+			a.some(i == len(a.Calls)-1, text(a), i)
+		}
+	})
+	s.create(guess(2048, ""), 2048, 1024, h)
+	s.open()
+	s.complete()
+	s.answered(h)
+	require.EqualValues(t, 2048, s.fold.Asked)
+}
+
 // Without any proxy the calls wait for one.
 func TestNoProxy(t *testing.T) {
 	s := newStage(t)

@@ -9,14 +9,25 @@ import (
 	"github.com/myriad-sim/myriad/pkg/scenario"
 )
 
-// read decides what a completion means for an item: an answer, another call, or no answer.
-func (b *batch) read(it *item, served, completion string) {
+// believe tells what a reply that was cut off at a length limit is good for: text, and JSON whose value was complete before
+// the cut, which counts as repaired. A number at its end may be half of one.
+func believe(spec *scenario.AnswerSpec, got reading.Reading, err error, cut bool) (reading.Reading, error) {
+	if err == nil && cut && !got.Repaired && spec.Type != scenario.TypeText {
+		return got, reading.ErrTruncated
+	}
+	return got, err
+}
+
+// read decides what a completion means for an item: an answer, another call, or no answer. cut says that it ended at a
+// length limit.
+func (b *batch) read(it *item, served, completion string, cut bool) {
 	text := clip(completion)
 	it.completed(b.purpose, served, text)
 	reader := b.round.readers[b.question]
 	spec := &b.shard.run.scenario.Turn[b.question].Answer
 	if it.purpose == llm.PurposeExtract {
 		got, err := reader.Extraction(completion)
+		got, err = believe(spec, got, err, cut)
 		switch {
 		case err == nil:
 			b.answered(it, stats.Extracted, got, it.reply)
@@ -30,6 +41,7 @@ func (b *batch) read(it *item, served, completion string) {
 	}
 	it.reply = text
 	got, err := reader.Rule(completion)
+	got, err = believe(spec, got, err, cut)
 	if err == nil && (spec.Extract != "always" || b.round.behavioural[b.block]) {
 		status := stats.Answered
 		if got.Repaired || it.purpose == llm.PurposeReask {

@@ -2,6 +2,7 @@ package agenthost
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -132,7 +133,7 @@ func (b *batch) result(r *llm.Result) {
 			}
 			continue
 		}
-		b.read(it, r.Served, r.Text[i])
+		b.read(it, r.Served, r.Text[i], slices.Contains(r.Cut, uint32(i))) //nolint:gosec // a position
 	}
 	if len(failed) > 0 {
 		b.shard.run.giveBack(b, failed)

@@ -86,7 +86,11 @@ func (d *driver) follow(ctx context.Context) error {
 		func(e runlog.Entry) error {
 			d.mu.Lock()
 			defer d.mu.Unlock()
+			faults := d.fold.FaultCount
 			h, err := d.fold.Apply(e)
+			if n := len(d.fold.Faults); d.fold.FaultCount > faults && n > 0 && d.live {
+				d.log.Warn("fault", "what", d.fold.Faults[n-1].What)
+			}
 			if err != nil || !d.live {
 				return err
 			}

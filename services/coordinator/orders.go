@@ -82,7 +82,7 @@ func newID(name string) string {
 }
 
 // change appends a control record to a run that is not over, deciding again when another record gets in between.
-func (s *Service) change(ctx context.Context, o control.Order, kind string, allowed func(*runlog.State) error) (control.Info, error) {
+func (s *Service) change(ctx context.Context, o control.Order, kind string, trouble bool, allowed func(*runlog.State) error) (control.Info, error) {
 	for {
 		st, err := s.read(ctx, o.Run)
 		if err != nil {
@@ -95,7 +95,7 @@ func (s *Service) change(ctx context.Context, o control.Order, kind string, allo
 			return info(st), err
 		}
 		h := runlog.Header{Kind: kind, Run: o.Run, Round: st.Round, Writer: s.cfg.ID}
-		_, err = runlog.AppendControl(ctx, s.js, h, runlog.Reason{Reason: o.Reason}, st.CtlSeq)
+		_, err = runlog.AppendControl(ctx, s.js, h, runlog.Reason{Reason: o.Reason, Trouble: trouble}, st.CtlSeq)
 		if errors.Is(err, runlog.ErrConflict) {
 			continue
 		}
@@ -136,7 +136,11 @@ func (s *Service) await(ctx context.Context, run string, seq uint64) {
 var errAlready = errors.New("already so")
 
 func (s *Service) pause(ctx context.Context, o control.Order) (control.Info, error) {
-	i, err := s.change(ctx, o, subjects.KindPaused, func(st *runlog.State) error {
+	return s.pauseFor(ctx, o, false)
+}
+
+func (s *Service) pauseFor(ctx context.Context, o control.Order, trouble bool) (control.Info, error) {
+	i, err := s.change(ctx, o, subjects.KindPaused, trouble, func(st *runlog.State) error {
 		if st.Paused {
 			return errAlready
 		}
@@ -164,7 +168,7 @@ func (s *Service) resume(ctx context.Context, o control.Order) (control.Info, er
 		d.mu.Unlock()
 		d.wake()
 	}
-	i, err := s.change(ctx, o, subjects.KindResumed, func(st *runlog.State) error {
+	i, err := s.change(ctx, o, subjects.KindResumed, false, func(st *runlog.State) error {
 		if !st.Paused && !released {
 			return fmt.Errorf("%w: %s is %s", ErrNotPaused, o.Run, st.Status())
 		}
@@ -177,7 +181,7 @@ func (s *Service) resume(ctx context.Context, o control.Order) (control.Info, er
 }
 
 func (s *Service) cancelRun(ctx context.Context, o control.Order) (control.Info, error) {
-	return s.change(ctx, o, subjects.KindCancelled, func(*runlog.State) error { return nil })
+	return s.change(ctx, o, subjects.KindCancelled, false, func(*runlog.State) error { return nil })
 }
 
 // hearTrouble stops a run that a host or an environment cannot go on with.
@@ -186,9 +190,9 @@ func (s *Service) hearTrouble(ctx context.Context, t runlog.Trouble) error {
 	o := control.Order{Run: t.Run, Reason: t.Reason}
 	var err error
 	if t.Fatal {
-		_, err = s.change(ctx, o, subjects.KindFailed, func(*runlog.State) error { return nil })
+		_, err = s.change(ctx, o, subjects.KindFailed, true, func(*runlog.State) error { return nil })
 	} else {
-		_, err = s.pause(ctx, o)
+		_, err = s.pauseFor(ctx, o, true)
 	}
 	if errors.Is(err, ErrOver) {
 		return nil

@@ -54,7 +54,7 @@ func (d *driver) close(ctx context.Context) error {
 		return err
 	}
 	rule := s.Scenario.Missing
-	told := s.PausedIn == s.Opening() // paused over this once, and resumed in spite of it
+	told := s.ShortIn == s.Opening() // paused over this once, and resumed in spite of it
 	for _, q := range c.Questions {
 		share := float64(q.Summary.Valid) / float64(s.Created.Agents)
 		switch {
@@ -62,13 +62,13 @@ func (d *driver) close(ctx context.Context) error {
 			return d.append(ctx, subjects.KindOpened, s.Round, 0, d.opening(s.Opened.Attempt+1))
 		case q.Summary.Valid == 0:
 			why := fmt.Sprintf("round %d: no valid answer to %s from any of %d agents; resume asks them again", s.Round, q.ID, s.Created.Agents)
-			return d.append(ctx, subjects.KindPaused, s.Round, 0, runlog.Reason{Reason: why})
+			return d.append(ctx, subjects.KindPaused, s.Round, 0, runlog.Reason{Reason: why, Shortfall: true})
 		case share < rule.MinValid && (!told || rule.Below == "fail"): // a failure does not ask, whoever paused before
 			why := fmt.Sprintf("round %d: %.1f %% of the answers to %s are valid, missing.min_valid is %.1f %%", s.Round, 100*share, q.ID, 100*rule.MinValid)
 			if rule.Below == "fail" {
 				return d.append(ctx, subjects.KindFailed, s.Round, 0, runlog.Reason{Reason: why})
 			}
-			return d.append(ctx, subjects.KindPaused, s.Round, 0, runlog.Reason{Reason: why + "; resume goes on with them"})
+			return d.append(ctx, subjects.KindPaused, s.Round, 0, runlog.Reason{Reason: why + "; resume goes on with them", Shortfall: true})
 		}
 	}
 	return d.append(ctx, subjects.KindClosed, s.Round, 0, c)
