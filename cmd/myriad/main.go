@@ -137,15 +137,13 @@ func flagHelp(v *kong.Value) string {
 
 // explain prints an error so that a person can act on it, and returns the exit code.
 func (a *app) explain(err error) int {
-	var code exitCode
-	if errors.As(err, &code) {
+	if code, ok := errors.AsType[exitCode](err); ok {
 		if code.msg != "" {
 			fmt.Fprintln(a.err, code.msg)
 		}
 		return code.code
 	}
-	var invalid scenario.Errors
-	if errors.As(err, &invalid) {
+	if invalid, ok := errors.AsType[scenario.Errors](err); ok {
 		for i, e := range invalid {
 			if i > 0 {
 				fmt.Fprintln(a.err)

@@ -17,17 +17,17 @@ type Schema struct{ compiled *jsonschema.Schema }
 func CompileSchema(source []byte) (*Schema, error) {
 	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(string(source)))
 	if err != nil {
-		return nil, fmt.Errorf("%w: schema: %v", ErrSpec, err)
+		return nil, fmt.Errorf("%w: schema: %w", ErrSpec, err)
 	}
 	c := jsonschema.NewCompiler()
 	c.UseLoader(jsonschema.SchemeURLLoader{})
 	const name = "mem:answer"
 	if err := c.AddResource(name, doc); err != nil {
-		return nil, fmt.Errorf("%w: schema: %v", ErrSpec, err)
+		return nil, fmt.Errorf("%w: schema: %w", ErrSpec, err)
 	}
 	compiled, err := c.Compile(name)
 	if err != nil {
-		return nil, fmt.Errorf("%w: schema: %v", ErrSpec, err)
+		return nil, fmt.Errorf("%w: schema: %w", ErrSpec, err)
 	}
 	return &Schema{compiled: compiled}, nil
 }
@@ -99,7 +99,7 @@ func (r *Reader) conforming(v any, wasRepaired bool) (Reading, error) {
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
-		return Reading{}, fmt.Errorf("%w: %v", ErrMalformed, err)
+		return Reading{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	return Reading{Text: strings.TrimSuffix(b.String(), "\n"), Repaired: wasRepaired}, nil
 }

@@ -95,7 +95,7 @@ func (r *Reader) objects(body string) ([]candidate, string, error) {
 
 // keyed reads the answer in one object.
 func (r *Reader) keyed(f found) (got Reading, key string, err error) {
-	any := false
+	seen := false
 	for _, m := range f.members {
 		if !strings.EqualFold(m.key, r.spec.ID) && !keys[strings.ToLower(m.key)] {
 			continue
@@ -111,13 +111,13 @@ func (r *Reader) keyed(f found) (got Reading, key string, err error) {
 		if err != nil {
 			return Reading{}, "", err
 		}
-		if any && nextKey != key {
+		if seen && nextKey != key {
 			return Reading{}, "", fmt.Errorf("%w: %s and %s", ErrManyValues, clip(got.Text), clip(next.Text))
 		}
-		any, got, key = true, next, nextKey
+		seen, got, key = true, next, nextKey
 	}
 	switch {
-	case any:
+	case seen:
 		got.Repaired = f.repair || f.cut
 		return got, key, nil
 	case f.cut:
@@ -140,7 +140,7 @@ func decodeJSON(text string) (any, error) {
 	d.UseNumber()
 	var v any
 	if err := d.Decode(&v); err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrMalformed, err)
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%w: more follows the value", ErrMalformed)

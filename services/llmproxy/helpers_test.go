@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -77,6 +78,7 @@ func next(t testing.TB, sub *nats.Subscription) *llm.Result {
 type gathered struct {
 	text, errs []string
 	retries    []int
+	cut        []bool
 	in, out    int
 	served     string
 	refused    string
@@ -91,7 +93,7 @@ func (s *stack) ask(t testing.TB, req *llm.Request) gathered {
 	sub := s.send(t, payload)
 	defer func() { require.NoError(t, sub.Unsubscribe()) }()
 	n := len(req.Calls)
-	g := gathered{text: make([]string, n), errs: make([]string, n), retries: make([]int, n)}
+	g := gathered{text: make([]string, n), errs: make([]string, n), retries: make([]int, n), cut: make([]bool, n)}
 	seen := make([]bool, n)
 	for {
 		r := next(t, sub)
@@ -104,6 +106,7 @@ func (s *stack) ask(t testing.TB, req *llm.Request) gathered {
 			if r.Error != nil {
 				g.errs[at] = r.Error[i]
 			}
+			g.cut[at] = slices.Contains(r.Cut, uint32(i))
 			g.in += int(r.TokensIn[i])
 			g.out += int(r.TokensOut[i])
 		}

@@ -124,19 +124,23 @@ func TestOpenAIGivesUpAfterMaxAttempts(t *testing.T) {
 	require.Len(t, f.requests(), 5)
 }
 
-// A completion that ended at max_tokens is whole: it is what the model said.
-func TestOpenAIDeliversTextThatEndedAtTheLimit(t *testing.T) {
+// A completion that ended at max_tokens is delivered, because it is what the model said, and marked.
+func TestOpenAIMarksTextThatEndedAtTheLimit(t *testing.T) {
 	f := fake(t, func(r chatRequest, _ int) answer {
-		if r.last() == "agent 1" {
+		switch r.last() {
+		case "agent 1":
 			return sayFor("", "length")
+		case "agent 2":
+			return sayFor("33", "stop")
 		}
 		return sayFor("I think that", "length")
 	})
 	s := start(t, fast(t))
-	got := s.ask(t, request(t, f.model(), nil, 2))
-	require.Equal(t, []string{"I think that", ""}, got.text)
-	require.Equal(t, []string{"", ""}, got.errs)
-	require.Len(t, f.requests(), 2)
+	got := s.ask(t, request(t, f.model(), nil, 3))
+	require.Equal(t, []string{"I think that", "", "33"}, got.text)
+	require.Equal(t, []string{"", "", ""}, got.errs)
+	require.Equal(t, []bool{true, true, false}, got.cut)
+	require.Len(t, f.requests(), 3)
 }
 
 func TestOpenAIWaitsAsLongAsTheServerAsks(t *testing.T) {
