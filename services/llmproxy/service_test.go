@@ -42,7 +42,7 @@ func TestBadRequestsAreRefusedByName(t *testing.T) {
 		require.Contains(t, r.Refused, why)
 	}
 	require.Empty(t, next(t, s.send(t, []byte("hello"))).Index)
-	require.Equal(t, gathered{text: []string{}, errs: []string{}, retries: []int{}}, s.ask(t, request(t, dummyModel, numberFacts(0, 1), 0)))
+	require.Equal(t, gathered{text: []string{}, errs: []string{}, retries: []int{}, cut: []bool{}}, s.ask(t, request(t, dummyModel, numberFacts(0, 1), 0)))
 	require.Len(t, s.ask(t, good()).text, 1, "it still works")
 }
 
