@@ -288,3 +288,30 @@ func TestMissingRules(t *testing.T) {
 	require.Equal(t, 10.0, v.value(0, 0))
 	require.Equal(t, stats.Missing, v.status(1, 0), "a value stands in for numbers only")
 }
+
+// The host does not take the number at the end of a reply that ended at a length limit, and takes the same reply whole.
+func TestRepliesThatWereCut(t *testing.T) {
+	s := newStage(t)
+	s.proxy(func(a asked) {
+		n := len(a.Calls)
+		r := &llm.Result{ID: a.ID, Done: true, TokensIn: make([]uint32, n), TokensOut: make([]uint32, n), Retries: make([]uint8, n)}
+		for i, c := range a.Calls {
+			text := "3"
+			if a.Purpose == llm.PurposeExtract {
+				text = "33"
+			} else if c.Agent == 1 {
+				r.Cut = append(r.Cut, uint32(i))
+			}
+			r.Index, r.Text = append(r.Index, uint32(i)), append(r.Text, text)
+		}
+		a.send(r)
+	})
+	h := s.host(quick())
+	s.create(guess(2, ""), 2, 2, h)
+	s.open()
+	s.complete()
+	require.Equal(t, stats.Answered, s.status(0, 0))
+	require.InDelta(t, 3, s.value(0, 0), 0)
+	require.Equal(t, stats.Extracted, s.status(0, 1))
+	require.InDelta(t, 33, s.value(0, 1), 0)
+}
