@@ -123,6 +123,7 @@ type showCmd struct {
 	Agent *int   `help:"Show this agent: persona and every reply." placeholder:"N"`
 	Out   string `help:"Also write the result files into this directory." placeholder:"DIR"`
 	JSON  bool   `name:"json" help:"Print only the summary, as JSON."`
+	formatFlags
 	dataFlags
 }
 
@@ -131,7 +132,8 @@ func (showCmd) Help() string {
 	return `Examples:
   myriad show guess-two-thirds-k7q2m4xa
   myriad show guess-two-thirds-k7q2m4xa --agent 17
-  myriad show guess-two-thirds-k7q2m4xa --out results`
+  myriad show guess-two-thirds-k7q2m4xa --out results
+  myriad show guess-two-thirds-k7q2m4xa --out results --format parquet`
 }
 
 // Run shows the run.
@@ -171,7 +173,11 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 		scr.receipt(d.Summary)
 	}
 	if c.Out != "" {
-		if err := writeFiles(ctx, js, st, d, c.Out, scr); err != nil {
+		err := writeFiles(ctx, js, st, d, c.Out, c.formats(), scr)
+		if ctx.Err() != nil {
+			return exitCode{130, "\nStopped before all result files were written."}
+		}
+		if err != nil {
 			return err
 		}
 		scr.printf("Files in %s\n", c.Out)

@@ -35,6 +35,7 @@ type cli struct {
 	Pause    pauseCmd    `cmd:"" help:"Pause a run of a running stack."`
 	Cancel   cancelCmd   `cmd:"" help:"Cancel a run of a running stack."`
 	Decode   decodeCmd   `cmd:"" help:"Turn msgpack payloads on stdin into JSON lines."`
+	Bench    benchCmd    `cmd:"" help:"Measure how fast Myriad is on this machine, beside goroutines and asyncio."`
 
 	Agenthost   serviceCmd `cmd:"" group:"services" help:"Run only the agent host, on a NATS server elsewhere."`
 	Environment serviceCmd `cmd:"" group:"services" help:"Run only the environment service."`
@@ -43,6 +44,8 @@ type cli struct {
 	Llmproxy    serviceCmd `cmd:"" group:"services" help:"Run only the model gateway."`
 
 	Version versionCmd `cmd:"" help:"Print the version."`
+
+	BenchChild benchChildCmd `cmd:"" hidden:"" name:"bench-child"`
 }
 
 const about = `Myriad plays simulations with very many agents from one YAML file.

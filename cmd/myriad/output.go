@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -17,10 +18,27 @@ import (
 	"github.com/myriad-sim/myriad/internal/runlog"
 )
 
+// formatFlags say how the rows are written.
+type formatFlags struct {
+	Format []report.Format `help:"Formats of the answers; repeatable, or a list: csv, jsonl, parquet." default:"csv,jsonl,parquet" enum:"csv,jsonl,parquet" placeholder:"FORMAT"`
+}
+
+// formats are those asked for, each once.
+func (f formatFlags) formats() []report.Format {
+	var out []report.Format
+	for _, known := range report.Formats() {
+		if slices.Contains(f.Format, known) {
+			out = append(out, known)
+		}
+	}
+	return out
+}
+
 // report prints the results of a run and writes its files.
 func (s *session) report(ctx context.Context, st *runlog.State) error {
 	reproduce := reproduceCommand(st)
 	d := results.Report(st, reproduce)
+	s.printf("\n%s\n", d.Summary.Ready())
 	if err := s.tables(d); err != nil {
 		return err
 	}
@@ -28,11 +46,21 @@ func (s *session) report(ctx context.Context, st *runlog.State) error {
 	if dir == "" {
 		dir = filepath.Join("myriad-results", st.Run)
 	}
-	if err := writeFiles(ctx, s.js, st, d, dir, s.screen); err != nil {
+	formats := s.flags.formats()
+	err := writeFiles(ctx, s.js, st, d, dir, formats, s.screen)
+	if ctx.Err() != nil {
+		return exitCode{130, fmt.Sprintf("\nStopped before all result files were written. Every answer is on disk. Write the files with:\n  %s show %s --data %s --out %s",
+			invocation(), st.Run, quote(s.flags.Data), quote(dir))}
+	}
+	if err != nil {
 		return err
 	}
 	s.receipt(d.Summary)
-	s.printf("\nFiles in %s: report.html (open it in a browser), results.csv, results.jsonl, codebook.md, summary.json\n", dir)
+	s.printf("\nFiles in %s: report.html (open it in a browser), ", dir)
+	for _, f := range formats {
+		s.printf("%s, ", rowsFile(f))
+	}
+	s.printf("codebook.md, summary.json\n")
 	s.advise(st)
 	if s.flags.JSON {
 		return report.WriteJSON(s.app.out, d.Summary)
@@ -87,49 +115,102 @@ func reproduceCommand(st *runlog.State) string {
 	return strings.Join(cmd, " ")
 }
 
+func rowsFile(f report.Format) string { return "results." + string(f) }
+
 // writeFiles writes the result files into a directory: each under a temporary name first, so that none is half-written.
-func writeFiles(ctx context.Context, js jetstream.JetStream, st *runlog.State, d report.Data, dir string, scr *screen) error {
+func writeFiles(ctx context.Context, js jetstream.JetStream, st *runlog.State, d report.Data, dir string, formats []report.Format, scr *screen) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // results are for sharing
 		return fmt.Errorf("results: %w", err)
 	}
-	write := func(name string, fill func(io.Writer) error) error {
-		return replaceFile(filepath.Join(dir, name), fill)
+	if err := writeRows(ctx, js, st, d, dir, formats, scr); err != nil {
+		return err
 	}
-	names := results.Personas(st.Scenario)
-	rows := func(csvOut, jsonOut io.Writer) error {
-		csv, jsonl := report.NewCSV(csvOut, names), report.NewJSONL(jsonOut, names)
-		n := 0
-		err := results.Rows(ctx, js, st, func(r *report.Row) error {
-			n++
-			if n%1_000_000 == 0 {
-				scr.printf("Writing results: %d rows\n", n)
-			}
-			return errors.Join(csv.Write(*r), jsonl.Write(*r))
-		})
-		return errors.Join(err, csv.Close(), jsonl.Close())
+	write := func(name string, fill func(io.Writer) error) error {
+		f, err := create(filepath.Join(dir, name))
+		if err != nil {
+			return err
+		}
+		defer f.discard()
+		if err := fill(f.buf); err != nil {
+			return err
+		}
+		return f.commit()
 	}
 	return errors.Join(
-		write("results.csv", func(c io.Writer) error {
-			return write("results.jsonl", func(j io.Writer) error { return rows(c, j) })
-		}),
 		write("codebook.md", func(w io.Writer) error { return report.Codebook(w, d.Summary, d.Personas) }),
 		write("summary.json", func(w io.Writer) error { return report.WriteJSON(w, d.Summary) }),
 		write("report.html", func(w io.Writer) error { return report.HTML(w, d) }),
 	)
 }
 
-func replaceFile(path string, fill func(io.Writer) error) error {
+// writeRows writes the rows in all formats at once.
+func writeRows(ctx context.Context, js jetstream.JetStream, st *runlog.State, d report.Data, dir string, formats []report.Format, scr *screen) error {
+	var files []*newFile
+	var writers []report.RowWriter
+	defer func() {
+		for _, f := range files {
+			f.discard()
+		}
+	}()
+	for _, format := range formats {
+		f, err := create(filepath.Join(dir, rowsFile(format)))
+		if err != nil {
+			return err
+		}
+		files = append(files, f)
+		w, err := report.NewRowWriter(format, f.buf, d.Summary, d.Personas)
+		if err != nil {
+			return err
+		}
+		writers = append(writers, w)
+	}
+	shown := scr.export(results.Count(st))
+	err := report.Fan(writers, func(write func([]report.Row) error) error {
+		return results.Batches(ctx, js, st, func(rows []report.Row) error {
+			shown.add(len(rows))
+			return write(rows)
+		})
+	})
+	shown.leave(err == nil)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := f.commit(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newFile is a file that has a temporary name until all is in it.
+type newFile struct {
+	path string
+	file *os.File
+	buf  *bufio.Writer
+}
+
+func create(path string) (*newFile, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
-		return fmt.Errorf("results: %w", err)
+		return nil, fmt.Errorf("results: %w", err)
 	}
-	defer func() { _ = os.Remove(f.Name()) }() // gone already when all went well
-	buf := bufio.NewWriterSize(f, 1<<16)
-	if err := errors.Join(fill(buf), buf.Flush(), f.Chmod(0o644), f.Close()); err != nil { //nolint:gosec // results are for sharing
-		return fmt.Errorf("results: write %s: %w", path, err)
+	return &newFile{path: path, file: f, buf: bufio.NewWriterSize(f, 1<<16)}, nil
+}
+
+// commit puts the file in its place.
+func (f *newFile) commit() error {
+	if err := errors.Join(f.buf.Flush(), f.file.Chmod(0o644), f.file.Close()); err != nil { //nolint:gosec // results are for sharing
+		return fmt.Errorf("results: write %s: %w", f.path, err)
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
+	if err := os.Rename(f.file.Name(), f.path); err != nil {
 		return fmt.Errorf("results: %w", err)
 	}
 	return nil
+}
+
+// discard removes what was not committed.
+func (f *newFile) discard() {
+	_ = f.file.Close() // is closed already if it was committed
+	_ = os.Remove(f.file.Name())
 }

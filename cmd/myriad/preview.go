@@ -149,19 +149,19 @@ func (s stranger) Number() int { return s.number }
 // Block is the name of the agent's block.
 func (s stranger) Block() string { return s.sc.BlockOf(s.number).Name }
 
-// Persona is an attribute of the agent.
-func (s stranger) Persona(name string) string {
-	text, _ := s.pop.Lookup(s.number, name)
-	return text
+// AppendPersona appends an attribute of the agent.
+func (s stranger) AppendPersona(dst []byte, name string) []byte {
+	dst, _ = s.pop.AppendLookup(dst, s.number, name)
+	return dst
 }
 
-// Last stands for the answer of the round before.
-func (s stranger) Last(q string) (string, bool) {
+// AppendLast stands for the answer of the round before.
+func (s stranger) AppendLast(dst []byte, q string) []byte {
 	if s.round == 1 {
-		return "", false
+		return dst
 	}
-	return placeholder(q), true
+	return append(dst, placeholder(q)...)
 }
 
-// Answer stands for the answer to an earlier question.
-func (s stranger) Answer(q string) (string, bool) { return placeholder(q), true }
+// AppendAnswer stands for the answer to an earlier question.
+func (s stranger) AppendAnswer(dst []byte, q string) []byte { return append(dst, placeholder(q)...) }

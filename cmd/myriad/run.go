@@ -36,6 +36,7 @@ type outputFlags struct {
 	Data string `help:"Directory of the run log and all other state." default:"./myriad-data" placeholder:"DIR"`
 	Out  string `help:"Directory for result files; default ./myriad-results/RUN." placeholder:"DIR"`
 	JSON bool   `name:"json" help:"Print only the summary, as JSON, on stdout; the rest goes to stderr."`
+	formatFlags
 }
 
 type runCmd struct {

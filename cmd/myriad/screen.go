@@ -78,10 +78,7 @@ func (s *screen) progress(i control.Info, line *time.Time) {
 		s.leave(true)
 		s.round++
 		if s.tty {
-			s.bar = progressbar.NewOptions(i.Expected,
-				progressbar.OptionSetWriter(s.text), progressbar.OptionSetDescription(fmt.Sprintf("Round %d/%d", s.round, i.Rounds)),
-				progressbar.OptionSetWidth(min(40, s.width/2)), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true),
-				progressbar.OptionThrottle(pollEvery))
+			s.bar = s.newBar(i.Expected, fmt.Sprintf("Round %d/%d", s.round, i.Rounds))
 		}
 	}
 	if s.bar != nil {
@@ -90,6 +87,13 @@ func (s *screen) progress(i control.Info, line *time.Time) {
 		*line = time.Now()
 		s.printf("Round %d/%d: %d of %d answers\n", i.Round, i.Rounds, i.Answered, i.Expected)
 	}
+}
+
+func (s *screen) newBar(total int, what string) *progressbar.ProgressBar {
+	return progressbar.NewOptions(total,
+		progressbar.OptionSetWriter(s.text), progressbar.OptionSetDescription(what),
+		progressbar.OptionSetWidth(min(40, s.width/2)), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true),
+		progressbar.OptionThrottle(pollEvery))
 }
 
 // leave ends the display of a round, which may have been left open.
@@ -105,4 +109,48 @@ func (s *screen) leave(closed bool) {
 		s.printf("Round %d closed\n", s.round)
 	}
 	s.bar = nil
+}
+
+// longExport is how long the writing of results must take for its progress to be shown.
+const longExport = time.Second
+
+// export shows how far the writing of results is.
+type export struct {
+	*screen
+	total, done int
+	line        time.Time // when to say something next
+}
+
+func (s *screen) export(total int) *export {
+	return &export{screen: s, total: total, line: time.Now().Add(longExport)}
+}
+
+// add counts rows.
+func (e *export) add(rows int) {
+	e.done += rows
+	now := time.Now()
+	switch {
+	case e.bar != nil:
+		_ = e.bar.Set(e.done) // as in progress
+	case now.Before(e.line):
+	case e.tty:
+		e.bar = e.newBar(e.total, "Writing results")
+	default:
+		e.line = now.Add(lineEvery)
+		e.printf("Writing results: %d of %d rows\n", e.done, e.total)
+	}
+}
+
+// leave ends the display.
+func (e *export) leave(complete bool) {
+	if e.bar == nil {
+		return
+	}
+	if complete {
+		_ = e.bar.Finish() // as in progress
+	} else {
+		_ = e.bar.Exit() // as in progress
+	}
+	e.printf("\n")
+	e.bar = nil
 }

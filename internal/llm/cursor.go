@@ -41,8 +41,16 @@ func (c *cursor) code() byte {
 
 // be reads an unsigned big-endian number of n bytes.
 func (c *cursor) be(n int) uint64 {
-	var v uint64
 	s := c.take(n)
+	switch len(s) {
+	case 1:
+		return uint64(s[0])
+	case 2:
+		return uint64(s[0])<<8 | uint64(s[1])
+	case 4:
+		return uint64(s[0])<<24 | uint64(s[1])<<16 | uint64(s[2])<<8 | uint64(s[3])
+	}
+	var v uint64
 	for i := range len(s) {
 		v = v<<8 | uint64(s[i])
 	}
@@ -216,7 +224,15 @@ func (c *cursor) texts() []string {
 	}
 	list := make([]string, n)
 	for i := range list {
-		list[i] = c.text()
+		// What text does for short ones, without the call.
+		if pos := c.pos; pos < len(c.s) {
+			if n := int(c.s[pos]) - 0xa0; n >= 0 && n < 32 && n < len(c.s)-pos {
+				list[i] = c.s[pos+1 : pos+1+n]
+				c.pos = pos + 1 + n
+				continue
+			}
+		}
+		list[i] = c.longText()
 	}
 	return list
 }

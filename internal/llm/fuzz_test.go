@@ -13,12 +13,21 @@ func FuzzDecodeRequest(f *testing.F) {
 		{Agent: 300, Messages: []Message{{Role: RoleUser, Content: "hi"}}, Persona: map[string]string{"a": "b"}, Own: map[string]float64{"q": 1.5}}}})
 	require.NoError(f, err)
 	f.Add(seed)
+	plain, err := EncodeRequest(&Request{ID: 1, Calls: []Call{{Agent: 70000, Messages: []Message{{Role: RoleUser, Content: "hi"}}}, {Agent: 2}}})
+	require.NoError(f, err)
+	f.Add(plain)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := DecodeRequest(data)
 		require.NotNil(t, r)
+		h, headErr := ReadHead(data)
+		require.Equal(t, []any{r.V, r.ID}, []any{h.V, h.ID})
 		if err != nil {
 			return
 		}
+		require.NoError(t, headErr)
+		asks, err := h.Asks()
+		require.NoError(t, err)
+		checkBody(t, &h, asks)
 		again, err := EncodeRequest(r)
 		require.NoError(t, err)
 		back, err := DecodeRequest(again)

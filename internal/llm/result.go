@@ -5,6 +5,9 @@ import (
 	"math"
 )
 
+// resultFields is the number of fields of a result.
+const resultFields = 12
+
 // EncodeResult returns the payload of r. The version is written by it, whatever r.V says. It returns ErrTooLarge if r
 // exceeds MaxCalls or MaxBytes, and ErrDamaged if its columns differ in length.
 func EncodeResult(r *Result) ([]byte, error) { return AppendResult(nil, r) }
@@ -14,27 +17,15 @@ func AppendResult(dst []byte, r *Result) ([]byte, error) {
 	if err := r.check(); err != nil {
 		return dst, err
 	}
-	b := appendArray(dst, 12)
+	b := appendArray(dst, resultFields)
 	b = appendUint(b, Version)
 	b = appendUint(b, r.ID)
 	b = appendBool(b, r.Done)
-	b = appendArray(b, len(r.Index))
-	for _, v := range r.Index {
-		b = appendUint(b, uint64(v))
-	}
+	b = appendIndex(b, r.Index)
 	b = appendStrings(b, r.Text)
-	b = appendArray(b, len(r.TokensIn))
-	for _, v := range r.TokensIn {
-		b = appendUint(b, uint64(v))
-	}
-	b = appendArray(b, len(r.TokensOut))
-	for _, v := range r.TokensOut {
-		b = appendUint(b, uint64(v))
-	}
-	b = appendArray(b, len(r.Retries))
-	for _, v := range r.Retries {
-		b = appendUint(b, uint64(v))
-	}
+	b = appendCounts(b, r.TokensIn)
+	b = appendCounts(b, r.TokensOut)
+	b = appendCounts(b, r.Retries)
 	b = appendStrings(b, r.Error)
 	b = appendString(b, r.Served)
 	b = appendString(b, r.Refused)
@@ -43,19 +34,26 @@ func AppendResult(dst []byte, r *Result) ([]byte, error) {
 		b = appendUint(b, uint64(v))
 	}
 	if n := len(b) - len(dst); n > MaxBytes {
-		return dst, fmt.Errorf("%w: a result of %d bytes, %d are allowed", ErrTooLarge, n, MaxBytes)
+		return dst, tooLongResult(n)
 	}
 	return b, nil
+}
+
+func tooLongResult(n int) error {
+	return fmt.Errorf("%w: a result of %d bytes, %d are allowed", ErrTooLarge, n, MaxBytes)
+}
+
+func tooManyAnswers(n int) error {
+	return fmt.Errorf("%w: %d completions in a result, %d are allowed", ErrTooLarge, n, MaxCalls)
 }
 
 // check reports columns that do not fit together.
 func (r *Result) check() error {
 	n := len(r.Index)
 	if n > MaxCalls {
-		return fmt.Errorf("%w: %d completions in a result, %d are allowed", ErrTooLarge, n, MaxCalls)
+		return tooManyAnswers(n)
 	}
-	if len(r.Text) != n || len(r.TokensIn) != n || len(r.TokensOut) != n || len(r.Retries) != n ||
-		(len(r.Error) != n && len(r.Error) != 0) {
+	if len(r.Text) != n || odd(len(r.TokensIn), n) || odd(len(r.TokensOut), n) || odd(len(r.Retries), n) || odd(len(r.Error), n) {
 		return fmt.Errorf("%w: the columns of a result differ in length", ErrDamaged)
 	}
 	for _, at := range r.Cut {
@@ -66,10 +64,14 @@ func (r *Result) check() error {
 	return nil
 }
 
-// DecodeResult reads a payload. The result does not alias data. Errors wrap ErrVersion, ErrDamaged or ErrTooLarge.
+// odd reports a column that is neither there for all n nor empty.
+func odd(have, n int) bool { return have != n && have != 0 }
+
+// DecodeResult reads a payload. The result does not alias data; its columns of numbers may be shared with other results
+// and must not be written to. Errors wrap ErrVersion, ErrDamaged or ErrTooLarge.
 func DecodeResult(data []byte) (*Result, error) {
 	if len(data) > MaxBytes {
-		return nil, fmt.Errorf("%w: a result of %d bytes, %d are allowed", ErrTooLarge, len(data), MaxBytes)
+		return nil, tooLongResult(len(data))
 	}
 	c := &cursor{s: string(data)}
 	r := new(Result)
@@ -89,7 +91,7 @@ func DecodeResult(data []byte) (*Result, error) {
 		case 2:
 			r.Done = c.bool()
 		case 3:
-			r.Index = numbers[uint32](c, MaxCalls-1)
+			r.Index = c.index()
 		case 4:
 			r.Text = c.texts()
 		case 5:
@@ -119,7 +121,22 @@ func DecodeResult(data []byte) (*Result, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
+	r.fill()
 	return r, nil
+}
+
+// fill gives columns that were sent empty their zeros.
+func (r *Result) fill() {
+	n := len(r.Index)
+	if len(r.TokensIn) == 0 {
+		r.TokensIn = zeros[:n:n]
+	}
+	if len(r.TokensOut) == 0 {
+		r.TokensOut = zeros[:n:n]
+	}
+	if len(r.Retries) == 0 {
+		r.Retries = zeroBytes[:n:n]
+	}
 }
 
 // numbers reads a column. A library that takes a column of uint8 for bytes writes it as binary; that is read too.

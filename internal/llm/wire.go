@@ -11,8 +11,8 @@ const (
 
 // What senders aim for: a message is closed when either is reached. A single call may exceed ChunkBytes, up to MaxBytes.
 const (
-	ChunkCalls = 256
-	ChunkBytes = 256 << 10
+	ChunkCalls = 1024
+	ChunkBytes = 512 << 10
 )
 
 // RefusedBusy is the Refused text of a proxy that is full or stopping. Unlike every other refusal it may follow partial
@@ -101,9 +101,9 @@ type Result struct {
 	Done      bool     // no more results follow
 	Index     []uint32 // positions in Request.Calls, each exactly once over all results of a request
 	Text      []string // completion text, same length as Index
-	TokensIn  []uint32 // prompt tokens, same length; 0 for behavioural players
-	TokensOut []uint32
-	Retries   []uint8  // transport retries this call needed, same length
+	TokensIn  []uint32 // prompt tokens, same length, or empty: all zero, as for behavioural players. DecodeResult fills it
+	TokensOut []uint32 // the same
+	Retries   []uint8  // transport retries this call needed; the same
 	Error     []string // "" when Text is a completion; else why the call failed for good. nil: all fine
 	Served    string   // model name as the server reported it
 	Refused   string   // with Done: the whole request was refused (unknown version, bad model, bad facts), nothing was called; but see RefusedBusy

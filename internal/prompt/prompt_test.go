@@ -35,11 +35,11 @@ type player struct {
 	last   string
 }
 
-func (p player) Number() int                  { return p.number }
-func (p player) Block() string                { return []string{"shared", "own", "none"}[p.number] }
-func (p player) Persona(string) string        { return p.name }
-func (p player) Last(string) (string, bool)   { return p.last, p.last != "" }
-func (p player) Answer(string) (string, bool) { return "42", true }
+func (p player) Number() int                               { return p.number }
+func (p player) Block() string                             { return []string{"shared", "own", "none"}[p.number] }
+func (p player) AppendPersona(dst []byte, _ string) []byte { return append(dst, p.name...) }
+func (p player) AppendLast(dst []byte, _ string) []byte    { return append(dst, p.last...) }
+func (p player) AppendAnswer(dst []byte, _ string) []byte  { return append(dst, "42"...) }
 
 func load(t *testing.T, more string) *scenario.Scenario {
 	t.Helper()
@@ -177,15 +177,23 @@ func TestRoundsAreSharedBetweenGoroutines(t *testing.T) {
 	}
 }
 
-func BenchmarkMessages(b *testing.B) {
+// BenchmarkWrite writes prompts that name a persona into a request; figures are those of an agent.
+func BenchmarkWrite(b *testing.B) {
 	s, err := scenario.Load("test.yaml", fmt.Appendf(nil, source, ""), scenario.Overrides{})
 	require.NoError(b, err)
 	r, err := prompt.NewRound(s, template.Shared{Vars: s.Vars, Round: 1, Rounds: 9, Size: 3})
 	require.NoError(b, err)
+	var w llm.RequestWriter
+	var ann template.Agent = player{number: 1, name: "Ann"}
 	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := r.Messages(s, player{number: 1, name: "Ann"}, 1, 0, prompt.Past{}); err != nil {
+	for n := 0; b.Loop(); n++ {
+		if n%llm.MaxCalls == 0 {
+			w.Reset(&llm.Request{})
+		}
+		w.Begin(1, 0)
+		if err := r.Write(&w, s, ann, 1, 0, prompt.Past{}); err != nil {
 			b.Fatal(err)
 		}
+		w.End(nil, nil)
 	}
 }

@@ -14,7 +14,7 @@ func base(agents int) report.Summary {
 	end := started.Add(3 * time.Second)
 	return report.Summary{
 		Run: "r7f3k2", Scenario: "guess-two-thirds", Seed: 7, ResultHash: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-		Version: report.Version, State: "finished", StopReason: "all rounds were played", Agents: agents, Started: started, Finished: &end, Seconds: 3.1,
+		Version: report.Version, State: "finished", StopReason: "all rounds were played", Agents: agents, Started: started, Finished: &end, Seconds: 3.1, ReadySeconds: 0.25,
 	}
 }
 

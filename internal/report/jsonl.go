@@ -7,38 +7,44 @@ import (
 )
 
 // JSONL writes rows as JSON objects, one a line, with the columns of CSV as keys in the same order. A value is a number,
-// a string, or null if there is none. It is not safe for concurrent use.
+// a string, or null if there is none. It is a RowWriter.
 type JSONL struct {
-	sink     sink
-	personas [][]byte // `,"persona_name":`
+	sink  sink
+	turn  memo[turnCells]
+	asked memo[askedCells]
+	model memo[modelCells]
 }
 
-// NewJSONL returns a writer of rows whose persona values are those of personas, in order. The caller calls Close, which
-// writes what is buffered and does not close w.
-func NewJSONL(w io.Writer, personas []string) *JSONL {
-	j := &JSONL{sink: newSink(w, len(personas))}
-	for _, name := range personas {
-		j.personas = append(j.personas, append(appendString([]byte{','}, PersonaPrefix+name), ':'))
-	}
-	return j
+// NewJSONL returns a writer of rows with these persona columns.
+func NewJSONL(w io.Writer, personas []Persona) *JSONL {
+	return &JSONL{sink: newSink(w, personas, func(name, category string) []byte {
+		return appendString(append(appendString([]byte{','}, PersonaPrefix+name), ':'), category)
+	})}
 }
 
-// Write writes a row. Errors of the underlying writer stick; ErrPersonas refuses the one row.
-func (j *JSONL) Write(r Row) error {
-	if err := j.sink.check(len(r.Personas)); err != nil {
-		return err
+// Write writes rows, see RowWriter.
+func (j *JSONL) Write(rows []Row) error {
+	if j.sink.err != nil {
+		return j.sink.err
 	}
-	b := j.sink.buf
-	b = appendString(append(b, `{"run":`...), r.Run)
-	b = appendString(append(b, `,"condition":`...), r.Condition)
-	b = strconv.AppendInt(append(b, `,"replicate":`...), int64(r.Replicate), 10)
-	b = strconv.AppendInt(append(b, `,"round":`...), int64(r.Round), 10)
-	b = strconv.AppendInt(append(b, `,"agent":`...), int64(r.Agent), 10)
-	b = appendString(append(b, `,"block":`...), r.Block)
-	b = appendString(append(b, `,"group":`...), r.Group)
-	b = appendString(append(b, `,"question":`...), r.Question)
-	b = appendString(append(b, `,"status":`...), r.Status.String())
-	b = append(b, `,"value":`...)
+	for i := range rows {
+		r := &rows[i]
+		if err := j.sink.check(r); err != nil {
+			return err
+		}
+		j.sink.buf = j.append(j.sink.buf, r)
+		if err := j.sink.spill(sinkBytes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (j *JSONL) append(b []byte, r *Row) []byte {
+	b = j.turn.append(b, uint(r.Round), turnOf(r), appendTurnKeys) //nolint:gosec // any number will do
+	b = strconv.AppendInt(b, int64(r.Agent), 10)
+	asked := askedOf(r)
+	b = j.asked.append(b, asked.hash(), asked, appendAskedKeys)
 	switch r.Value.kind {
 	case numberValue:
 		b = appendDecimal(b, r.Value.number, r.Value.decimals)
@@ -48,23 +54,49 @@ func (j *JSONL) Write(r Row) error {
 		b = append(b, "null"...)
 	}
 	b = appendString(append(b, `,"raw":`...), r.Raw)
-	b = appendString(append(b, `,"model":`...), r.Model)
-	b = appendString(append(b, `,"served_model":`...), r.ServedModel)
-	b = append(appendSHA(append(b, `,"prompt_sha":"`...), r.PromptSHA), '"')
-	b = strconv.AppendInt(append(b, `,"attempts":`...), int64(r.Attempts), 10)
+	model := modelOf(r)
+	b = j.model.append(b, model.hash(), model, appendModelKeys)
+	b = appendSHA(b, r.PromptSHA)
+	b = strconv.AppendInt(append(b, `","attempts":`...), int64(r.Attempts), 10)
 	b = strconv.AppendInt(append(b, `,"tokens_in":`...), int64(r.TokensIn), 10)
 	b = strconv.AppendInt(append(b, `,"tokens_out":`...), int64(r.TokensOut), 10)
-	for i, p := range r.Personas {
-		b = appendString(append(b, j.personas[i]...), p)
-	}
-	j.sink.buf = append(b, '}', '\n')
-	return j.sink.spill(sinkBytes)
+	return append(j.sink.appendPersonas(b, r), '}', '\n')
 }
 
-// Close writes what is buffered. Later calls of Write and Close return ErrClosed.
+// Close writes what is buffered, see RowWriter.
 func (j *JSONL) Close() error { return j.sink.close() }
 
+func appendTurnKeys(b []byte, t turnCells) []byte {
+	b = appendString(append(b, `{"run":`...), t.run)
+	b = appendString(append(b, `,"condition":`...), t.condition)
+	b = strconv.AppendInt(append(b, `,"replicate":`...), int64(t.replicate), 10)
+	b = strconv.AppendInt(append(b, `,"round":`...), int64(t.round), 10)
+	return append(b, `,"agent":`...)
+}
+
+func appendAskedKeys(b []byte, a askedCells) []byte {
+	b = appendString(append(b, `,"block":`...), a.block)
+	b = appendString(append(b, `,"group":`...), a.group)
+	b = appendString(append(b, `,"question":`...), a.question)
+	b = appendString(append(b, `,"status":`...), a.status)
+	return append(b, `,"value":`...)
+}
+
+func appendModelKeys(b []byte, m modelCells) []byte {
+	b = appendString(append(b, `,"model":`...), m.model)
+	b = appendString(append(b, `,"served_model":`...), m.served)
+	return append(b, `,"prompt_sha":"`...)
+}
+
 const hexDigits = "0123456789abcdef"
+
+// plain marks the bytes that a JSON string holds as they are.
+var plain = func() (t [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
 
 // appendString appends a JSON string. Bytes that are not UTF-8 become U+FFFD, as encoding/json has it; so that lines stay
 // lines for every reader, U+2028 and U+2029 are escaped too.
@@ -73,7 +105,7 @@ func appendString(dst []byte, s string) []byte {
 	start := 0
 	for i := 0; i < len(s); {
 		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
+		if plain[c] {
 			i++
 			continue
 		}

@@ -36,14 +36,14 @@ type Row struct {
 	Attempts    int    // completions behind the answer
 	TokensIn    int
 	TokensOut   int
-	Personas    []string // one value per persona column
+	Personas    []uint16 // by persona column: the position of the agent's category in Persona.Categories
 }
 
 // Value is what was read from a reply. The zero Value is none.
 type Value struct {
 	kind     valueKind
+	decimals uint8
 	number   int64
-	decimals int
 	text     string
 }
 
@@ -55,17 +55,18 @@ const (
 	textValue
 )
 
-// Number returns the value canonical / 10^decimals (see stats.Column), printed with exactly that many decimals.
+// Number returns the value canonical / 10^decimals (see stats.Column), printed with exactly that many decimals: 0 to
+// stats.MaxDecimals.
 func Number(canonical int64, decimals int) Value {
-	return Value{kind: numberValue, number: canonical, decimals: decimals}
+	return Value{kind: numberValue, number: canonical, decimals: uint8(max(0, min(decimals, stats.MaxDecimals)))} //nolint:gosec // bounded
 }
 
 // Text returns the value of a choice (its label), a text or a JSON answer.
 func Text(s string) Value { return Value{kind: textValue, text: s} }
 
 // appendDecimal appends canonical / 10^decimals as a plain decimal number.
-func appendDecimal(dst []byte, canonical int64, decimals int) []byte {
-	if decimals <= 0 {
+func appendDecimal(dst []byte, canonical int64, decimals uint8) []byte {
+	if decimals == 0 {
 		return strconv.AppendInt(dst, canonical, 10)
 	}
 	size := uint64(canonical) //nolint:gosec // two's complement
@@ -73,18 +74,31 @@ func appendDecimal(dst []byte, canonical int64, decimals int) []byte {
 		dst = append(dst, '-')
 		size = -size
 	}
-	start := len(dst)
-	dst = strconv.AppendUint(dst, size, 10)
-	for len(dst)-start <= decimals {
-		dst = append(dst, '0')
-		copy(dst[start+1:], dst[start:])
-		dst[start] = '0'
+	scale := powers[decimals]
+	dst = strconv.AppendUint(dst, size/scale, 10)
+	dst = append(dst, '.')
+	rest := size % scale
+	var digits [stats.MaxDecimals]byte
+	for i := int(decimals) - 1; i >= 0; i-- {
+		digits[i] = byte('0' + rest%10)
+		rest /= 10
 	}
-	point := len(dst) - decimals
-	dst = append(dst, 0)
-	copy(dst[point+1:], dst[point:])
-	dst[point] = '.'
-	return dst
+	return append(dst, digits[:decimals]...)
+}
+
+// powers of ten, by exponent.
+var powers = [stats.MaxDecimals + 1]uint64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9}
+
+// exactFloat is the largest whole number up to which every one is a float64.
+const exactFloat = 1 << 53
+
+// float is the number of a value as the float64 nearest to it.
+func (v Value) float() float64 {
+	if v.number >= -exactFloat && v.number <= exactFloat { // both are exact, so the quotient is rounded once
+		return float64(v.number) / float64(powers[v.decimals])
+	}
+	f, _ := strconv.ParseFloat(string(appendDecimal(nil, v.number, v.decimals)), 64) // a plain decimal always parses
+	return f
 }
 
 // appendSHA appends sixteen hexadecimal digits.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,7 +21,7 @@ import (
 	"github.com/myriad-sim/myriad/internal/stats"
 )
 
-func row(value report.Value, raw string, personas ...string) report.Row {
+func row(value report.Value, raw string, personas ...uint16) report.Row {
 	return report.Row{
 		Run: "r1", Replicate: 1, Round: 2, Agent: 17, Block: "players", Question: "guess", Status: stats.Answered, Value: value, Raw: raw,
 		Model: "player", ServedModel: "Qwen/Qwen2-7B", PromptSHA: 0x00ff, Attempts: 1, TokensIn: 120, TokensOut: 8, Personas: personas,
@@ -34,28 +35,32 @@ var hostile = []report.Row{
 	row(report.Value{}, " spaced "),
 }
 
-func write(t require.TestingT, w interface {
-	Write(report.Row) error
-	Close() error
-}, rows ...report.Row,
-) {
-	for _, r := range rows {
-		require.NoError(t, w.Write(r))
-	}
+func write(t require.TestingT, w report.RowWriter, rows ...report.Row) {
+	require.NoError(t, w.Write(rows))
 	require.NoError(t, w.Close())
+}
+
+// persona is a persona column of these categories.
+func persona(name string, categories ...string) report.Persona {
+	p := report.Persona{Name: name}
+	for _, c := range categories {
+		p.Categories = append(p.Categories, report.Category{Name: c})
+	}
+	return p
 }
 
 func TestCSVGolden(t *testing.T) {
 	var b bytes.Buffer
 	rows := make([]report.Row, len(hostile))
 	for i, r := range hostile {
-		r.Personas = []string{"Ph.D.", "Ada, \"the first\""}
+		r.Personas = []uint16{1, 0}
 		rows[i] = r
 	}
-	write(t, report.NewCSV(&b, []string{"education", "name"}), rows...)
+	personas := []report.Persona{persona("education", "none", "Ph.D."), persona("name", "Ada, \"the first\"")}
+	write(t, report.NewCSV(&b, personas), rows...)
 	golden(t, "rows.csv", b.Bytes())
 	b.Reset()
-	write(t, report.NewJSONL(&b, []string{"education", "name"}), rows...)
+	write(t, report.NewJSONL(&b, personas), rows...)
 	golden(t, "rows.jsonl", b.Bytes())
 }
 
@@ -64,12 +69,14 @@ func TestRowsReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		decimals := rapid.IntRange(0, stats.MaxDecimals).Draw(t, "decimals")
 		number := rapid.OneOf(rapid.Int64(), rapid.Int64Range(-1000, 1000)).Draw(t, "number")
-		in := row(report.Number(number, decimals), text.Draw(t, "raw"), text.Draw(t, "persona"))
+		in := row(report.Number(number, decimals), text.Draw(t, "raw"), 1)
 		in.Block = text.Draw(t, "block")
+		category := text.Draw(t, "persona")
+		personas := []report.Persona{persona("p", "other", category)}
 
 		var c, j bytes.Buffer
-		write(t, report.NewCSV(&c, []string{"p"}), in)
-		write(t, report.NewJSONL(&j, []string{"p"}), in)
+		write(t, report.NewCSV(&c, personas), in)
+		write(t, report.NewJSONL(&j, personas), in)
 
 		records, err := csv.NewReader(&c).ReadAll()
 		require.NoError(t, err)
@@ -81,7 +88,7 @@ func TestRowsReadBack(t *testing.T) {
 		lines := strings.NewReplacer("\r\n", "\n") // the reader folds line ends inside quotes
 		require.Equal(t, lines.Replace(in.Raw), got["raw"])
 		require.Equal(t, lines.Replace(in.Block), got["block"])
-		require.Equal(t, lines.Replace(in.Personas[0]), got["persona_p"])
+		require.Equal(t, lines.Replace(category), got["persona_p"])
 		requireDecimal(t, number, decimals, got["value"])
 		require.Equal(t, "00000000000000ff", got["prompt_sha"])
 
@@ -92,7 +99,7 @@ func TestRowsReadBack(t *testing.T) {
 		require.NoError(t, d.Decode(&object))
 		require.Len(t, object, len(records[0]))
 		require.Equal(t, in.Raw, object["raw"])
-		require.Equal(t, in.Personas[0], object["persona_p"])
+		require.Equal(t, category, object["persona_p"])
 		require.Equal(t, json.Number(got["value"]), object["value"])
 	})
 }
@@ -129,70 +136,50 @@ func (b *broken) Write(p []byte) (int, error) {
 }
 
 func TestRowWriterErrors(t *testing.T) {
-	for name, open := range map[string]func(io.Writer) interface {
-		Write(report.Row) error
-		Close() error
-	}{
-		"csv": func(w io.Writer) interface {
-			Write(report.Row) error
-			Close() error
-		} {
-			return report.NewCSV(w, []string{"a"})
-		},
-		"jsonl": func(w io.Writer) interface {
-			Write(report.Row) error
-			Close() error
-		} {
-			return report.NewJSONL(w, []string{"a"})
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
+	personas := []report.Persona{persona("a", "one", "two")}
+	for _, f := range report.Formats() {
+		open := func(w io.Writer) report.RowWriter {
+			out, err := report.NewRowWriter(f, w, guess(10, 1).Summary, personas)
+			require.NoError(t, err)
+			return out
+		}
+		t.Run(string(f), func(t *testing.T) {
 			var b bytes.Buffer
 			w := open(&b)
-			require.ErrorIs(t, w.Write(row(report.Value{}, "x")), report.ErrPersonas)
-			require.NoError(t, w.Write(row(report.Value{}, "kept", "p")), "a refused row does not break the writer")
+			require.ErrorIs(t, w.Write([]report.Row{row(report.Value{}, "x")}), report.ErrPersonas)
+			require.ErrorIs(t, w.Write([]report.Row{row(report.Value{}, "before", 0), row(report.Value{}, "x", 2)}), report.ErrPersonas)
+			require.NoError(t, w.Write([]report.Row{row(report.Value{}, "kept", 1)}), "a refused row does not break the writer")
 			require.NoError(t, w.Close())
-			require.ErrorIs(t, w.Write(row(report.Value{}, "x", "p")), report.ErrClosed)
+			require.ErrorIs(t, w.Write([]report.Row{row(report.Value{}, "x", 1)}), report.ErrClosed)
 			require.ErrorIs(t, w.Close(), report.ErrClosed)
+			require.Contains(t, b.String(), "before")
 			require.Contains(t, b.String(), "kept")
 
 			w = open(&broken{after: 10})
 			var err error
-			for range 10_000 {
-				if err = w.Write(row(report.Value{}, "x", "p")); err != nil {
+			for range 500 {
+				if err = w.Write(slices.Repeat([]report.Row{row(report.Value{}, "x", 0)}, 1000)); err != nil {
 					break
 				}
 			}
 			require.ErrorIs(t, err, errDisk)
-			require.ErrorIs(t, w.Close(), errDisk, "the first error sticks")
+			require.ErrorIs(t, w.Write([]report.Row{row(report.Value{}, "x", 0)}), errDisk, "the first error sticks")
+			require.ErrorIs(t, w.Close(), errDisk)
 		})
 	}
+	_, err := report.NewRowWriter("xlsx", io.Discard, report.Summary{}, nil)
+	require.ErrorIs(t, err, report.ErrFormat)
+	require.ErrorContains(t, err, `"xlsx": use csv, jsonl, parquet`)
 }
 
-func benchmarkRows(b *testing.B, w interface{ Write(report.Row) error }) {
-	r := row(report.Number(33_512_345, 6), `{"answer": 33.5, "why": "because the others will think the same"}`, "Ph.D.", "42")
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		r.Agent = i
-		if err := w.Write(r); err != nil {
-			b.Fatal(err)
-		}
+func TestTextWritersDoNotAllocate(t *testing.T) {
+	personas := []report.Persona{persona("p", "x")}
+	rows := slices.Repeat([]report.Row{row(report.Number(1, 6), fmt.Sprintf("%q", "text"), 0)}, 10)
+	for _, w := range []report.RowWriter{report.NewCSV(io.Discard, personas), report.NewJSONL(io.Discard, personas)} {
+		require.Zero(t, testing.AllocsPerRun(5000, func() {
+			if err := w.Write(rows); err != nil {
+				t.Error(err)
+			}
+		}))
 	}
-}
-
-func BenchmarkCSVRow(b *testing.B) {
-	benchmarkRows(b, report.NewCSV(io.Discard, []string{"education", "age"}))
-}
-func BenchmarkJSONLRow(b *testing.B) {
-	benchmarkRows(b, report.NewJSONL(io.Discard, []string{"education", "age"}))
-}
-
-func TestRowWritersDoNotAllocate(t *testing.T) {
-	w := report.NewCSV(io.Discard, []string{"p"})
-	r := row(report.Number(1, 6), fmt.Sprintf("%q", "text"), "x")
-	require.Zero(t, testing.AllocsPerRun(5000, func() {
-		if err := w.Write(r); err != nil {
-			t.Error(err)
-		}
-	}))
 }

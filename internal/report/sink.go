@@ -8,27 +8,46 @@ import (
 // sinkBytes is how much a row writer gathers before it writes.
 const sinkBytes = 64 << 10
 
-// sink gathers rows and passes them on in large writes. The first error sticks.
+// sink gathers text rows and passes them on in large writes. The first error sticks.
 type sink struct {
 	w        io.Writer
-	personas int
+	personas [][][]byte // by column and category: the cell as it is written, with what stands before it
 	buf      []byte
 	err      error
 }
 
-func newSink(w io.Writer, personas int) sink {
-	return sink{w: w, personas: personas, buf: make([]byte, 0, sinkBytes+sinkBytes/4)}
+// newSink has the cells of personas rendered once.
+func newSink(w io.Writer, personas []Persona, cell func(name, category string) []byte) sink {
+	s := sink{w: w, buf: make([]byte, 0, sinkBytes+sinkBytes/4)}
+	for _, p := range personas {
+		var cells [][]byte
+		for _, c := range p.Categories {
+			cells = append(cells, cell(p.Name, c.Name))
+		}
+		s.personas = append(s.personas, cells)
+	}
+	return s
 }
 
 // check says whether a row may be written.
-func (s *sink) check(personas int) error {
-	if s.err != nil {
-		return s.err
+func (s *sink) check(r *Row) error {
+	if len(r.Personas) != len(s.personas) {
+		return fmt.Errorf("%w: %d values, want %d", ErrPersonas, len(r.Personas), len(s.personas))
 	}
-	if personas != s.personas {
-		return fmt.Errorf("%w: %d, want %d", ErrPersonas, personas, s.personas)
+	for i, c := range r.Personas {
+		if int(c) >= len(s.personas[i]) {
+			return fmt.Errorf("%w: column %d has %d categories, none at %d", ErrPersonas, i, len(s.personas[i]), c)
+		}
 	}
 	return nil
+}
+
+// appendPersonas appends the persona cells of a row that was checked.
+func (s *sink) appendPersonas(dst []byte, r *Row) []byte {
+	for i, c := range r.Personas {
+		dst = append(dst, s.personas[i][c]...)
+	}
+	return dst
 }
 
 // spill writes what was gathered once there is enough of it.

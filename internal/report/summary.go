@@ -15,21 +15,27 @@ const Version = 1
 
 // Summary is the object of summary.json. Its keys and their order are part of the format.
 type Summary struct {
-	Run        string     `json:"run"`
-	Scenario   string     `json:"scenario"` // its name
-	Seed       uint64     `json:"seed"`
-	ResultHash string     `json:"result_hash"` // hexadecimal; of the rounds so far if the run did not finish
-	Receipt    Receipt    `json:"receipt"`
-	Rounds     []Round    `json:"rounds"` // closed rounds, in order
-	Version    int        `json:"version"`
-	State      string     `json:"state"`       // created, running, paused, finished, failed or cancelled
-	StopReason string     `json:"stop_reason"` // why no further round was played
-	Agents     int        `json:"agents"`
-	Started    time.Time  `json:"started"`
-	Finished   *time.Time `json:"finished"` // null while it may go on
-	Seconds    float64    `json:"seconds"`  // from created to finished, or to the last closed round
-	Models     []Model    `json:"models"`
-	Questions  []Question `json:"questions"` // in the order they are asked
+	Run          string     `json:"run"`
+	Scenario     string     `json:"scenario"` // its name
+	Seed         uint64     `json:"seed"`
+	ResultHash   string     `json:"result_hash"` // hexadecimal; of the rounds so far if the run did not finish
+	Receipt      Receipt    `json:"receipt"`
+	Rounds       []Round    `json:"rounds"` // closed rounds, in order
+	Version      int        `json:"version"`
+	State        string     `json:"state"`       // created, running, paused, finished, failed or cancelled
+	StopReason   string     `json:"stop_reason"` // why no further round was played
+	Agents       int        `json:"agents"`
+	Started      time.Time  `json:"started"`
+	Finished     *time.Time `json:"finished"`      // null while it may go on
+	Seconds      float64    `json:"seconds"`       // from created to finished, or to the last closed round
+	ReadySeconds float64    `json:"ready_seconds"` // from created to the first round opened: placing and loading all agents; 0 before
+	Models       []Model    `json:"models"`
+	Questions    []Question `json:"questions"` // in the order they are asked
+}
+
+// Ready says in a line how long it took until all agents could be asked.
+func (s Summary) Ready() string {
+	return fmt.Sprintf("%s ready in %s s", plural(s.Agents, "agent"), seconds(s.ReadySeconds))
 }
 
 // Receipt accounts for the work of a run.

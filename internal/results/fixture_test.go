@@ -38,14 +38,20 @@ report: {winners: {nearest: world.mean, within: 1}}
 
 // log writes the log of a run as the services would.
 type log struct {
-	*testing.T
+	testing.TB
 	js   jetstream.JetStream
 	fold *runlog.Fold
 }
 
-func newLog(t *testing.T, run string, agents, shardSize int) *log {
+func newLog(t testing.TB, run string, agents, shardSize int) *log {
 	t.Helper()
-	l := &log{T: t, js: natstest.Start(t).JetStream(t), fold: runlog.NewFold(run, runlog.WithAnswers())}
+	return newLogOf(t, source, run, agents, shardSize)
+}
+
+// newLogOf has another scenario, of so many agents where it says SIZE.
+func newLogOf(t testing.TB, source, run string, agents, shardSize int) *log {
+	t.Helper()
+	l := &log{TB: t, js: natstest.Start(t).JetStream(t), fold: runlog.NewFold(run, runlog.WithAnswers())}
 	src := []byte(strings.Replace(source, "SIZE", fmt.Sprint(agents), 1))
 	l.control(subjects.KindCreated, 0, runlog.Created{Name: "test", File: "test.yaml", Source: src, Agents: agents, ShardSize: shardSize})
 	pop, err := population.Draw(t.Context(), population.FromScenario(l.fold.Scenario), nil)
@@ -118,6 +124,12 @@ func said(round, agent, question, nonce int) (stats.Status, int64, string) {
 func (l *log) answer(shard, nonce int) {
 	l.Helper()
 	first, end := l.fold.ShardAgents(shard)
+	l.answerFor(shard, first, end, nonce)
+}
+
+// answerFor is answer for the agents from first to end (not included).
+func (l *log) answerFor(shard, first, end, nonce int) {
+	l.Helper()
 	for q := range l.fold.Scenario.Turn {
 		a := &runlog.Answers{Question: q, Shard: shard}
 		for agent := first; agent < end; agent++ {

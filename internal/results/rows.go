@@ -11,21 +11,34 @@ import (
 	"github.com/myriad-sim/myriad/internal/population/remote"
 	"github.com/myriad-sim/myriad/internal/report"
 	"github.com/myriad-sim/myriad/internal/runlog"
-	"github.com/myriad-sim/myriad/pkg/scenario"
 	"github.com/myriad-sim/myriad/pkg/subjects"
 )
 
 // ErrNoAgent: the run has no agent of that number.
 var ErrNoAgent = errors.New("no such agent")
 
-// Rows reads the accepted answers of the closed rounds of s from the log and calls fn with each, by round, agent and
-// question. The answers of one round are in memory at a time. The Row passed to fn is reused. What the run has gone on to
-// since s was read is left out, so that rows and Summary(s) belong together. It returns the error of fn as it is,
-// runlog.ErrDigest if the answers are not those the rounds were closed with, or what reading the log or the population
-// fails with.
-func Rows(ctx context.Context, js jetstream.JetStream, s *runlog.State, fn func(*report.Row) error) error {
+// batchRows is the largest number of rows handed over at a time.
+const batchRows = 1024
+
+// Batches reads the accepted answers of the closed rounds of s from the log and calls fn with their rows, some hundred at
+// a time, by round, agent and question. The slice passed to fn is reused; what its rows point to is not. What the run has
+// gone on to since s was read is left out, so that rows and Summary(s) belong together.
+//
+// The log is read twice: a fold verifies the digest of a round and notes which records count, then the records of one
+// shard at a time are fetched again. So memory holds the answers of a shard and a few records that were fetched ahead,
+// beside what the fold needs: 25 bytes for each agent and question, and the population. Rows of a round come only after its
+// digest was verified.
+//
+// It returns the error of fn as it is, runlog.ErrDigest if the answers are not those the rounds were closed with, or what
+// reading the log or the population fails with.
+func Batches(ctx context.Context, js jetstream.JetStream, s *runlog.State, fn func([]report.Row) error) error {
 	w := writer{state: s, first: 0, end: s.Created.Agents, fn: fn}
 	return w.read(ctx, js, runlog.RunSubjects(s.Run))
+}
+
+// Rows is Batches row by row. The Row passed to fn is reused; what it points to is not.
+func Rows(ctx context.Context, js jetstream.JetStream, s *runlog.State, fn func(*report.Row) error) error {
+	return Batches(ctx, js, s, each(fn))
 }
 
 // AgentRows is Rows for a single agent. It reads the answers of its shard only, and so cannot verify digests. It returns
@@ -35,39 +48,34 @@ func AgentRows(ctx context.Context, js jetstream.JetStream, s *runlog.State, age
 		return fmt.Errorf("results: %w: %d of %d", ErrNoAgent, agent, s.Created.Agents)
 	}
 	shard := agent / s.Created.ShardSize
-	w := writer{state: s, first: agent, end: agent + 1, fn: fn}
+	w := writer{state: s, first: agent, end: agent + 1, fn: each(fn)}
 	return w.read(ctx, js, []string{subjects.LogCtlAll(s.Run), subjects.LogAnswer(s.Run, shard)},
 		runlog.WithShards(func(i int) bool { return i == shard }))
 }
 
-// Personas are the persona columns of a scenario's rows.
-func Personas(s *scenario.Scenario) []string {
-	var out []string
-	for _, d := range s.Population.Distributions {
-		out = append(out, d.Name)
+func each(fn func(*report.Row) error) func([]report.Row) error {
+	return func(rows []report.Row) error {
+		for i := range rows {
+			if err := fn(&rows[i]); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	return out
 }
 
-// cell is where the answer of one agent to one question is found.
-type cell struct {
-	chunk *runlog.Answers
-	at    int
-}
+// Count is the number of rows that Batches and Rows give.
+func Count(s *runlog.State) int { return len(s.Rounds) * s.Created.Agents * len(s.Scenario.Turn) }
 
 // writer turns the answers of agents first to end (not included) into rows.
 type writer struct {
 	state      *runlog.State
 	first, end int
-	fn         func(*report.Row) error
+	fn         func([]report.Row) error
 	pop        *population.Population
-	names      []string
-	cells      [][]cell // by question and agent, from first on
 	values     []values // by question
+	batch      []report.Row
 }
-
-// errRead ends the reading after the last round that is wanted.
-var errRead = errors.New("all rounds read")
 
 func (w *writer) read(ctx context.Context, js jetstream.JetStream, filters []string, opts ...runlog.Option) error {
 	if len(w.state.Rounds) == 0 {
@@ -77,79 +85,66 @@ func (w *writer) read(ctx context.Context, js jetstream.JetStream, filters []str
 	if w.pop, err = remote.Load(ctx, js, w.state.Population); err != nil {
 		return fmt.Errorf("results: %w", err)
 	}
-	w.names = Personas(w.state.Scenario)
 	for _, q := range w.state.Scenario.Turn {
 		v, err := newValues(q)
 		if err != nil {
 			return err
 		}
-		w.cells, w.values = append(w.cells, make([]cell, w.end-w.first)), append(w.values, v)
+		w.values = append(w.values, v)
 	}
-	fold := runlog.NewFold(w.state.Run, append(opts, runlog.WithAccept(w.take))...)
-	err = runlog.Read(ctx, js, 0, filters, func(e runlog.Entry) error {
-		h, err := fold.Apply(e)
-		switch {
-		case err != nil:
-			return err
-		case h.Kind == subjects.KindOpened:
-			w.clear()
-		case h.Kind == subjects.KindClosed:
-			if err := w.flush(h.Round); err != nil {
+	log, err := openRecords(ctx, js)
+	if err != nil {
+		return err
+	}
+	// While the rows of a round are written, the next round is folded.
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	rounds, folded := make(chan roundIndex), make(chan error, 1)
+	go func() {
+		defer close(rounds)
+		folded <- indexRounds(ctx, js, w.state, filters, opts, rounds)
+	}()
+	for r := range rounds {
+		if err = w.round(ctx, log, r); err != nil {
+			break
+		}
+	}
+	stop()
+	ended := <-folded
+	if err != nil {
+		return err
+	}
+	return ended
+}
+
+// round writes the rows of a round, shard by shard.
+func (w *writer) round(ctx context.Context, log records, r roundIndex) error {
+	sh := newShard(w, r.round, w.first/w.state.Created.ShardSize)
+	err := log.each(ctx, r.entries, func(e entry, a *runlog.Answers) error {
+		for sh.number < e.shard {
+			if err := sh.flush(); err != nil {
 				return err
 			}
-			if h.Round == w.state.Rounds[len(w.state.Rounds)-1].Round {
-				return errRead
-			}
 		}
-		return nil
+		return sh.take(e, a)
 	})
-	if err == nil { // the log was purged, or is being
-		return fmt.Errorf("results: %w: %q has fewer rounds in the log than before", runlog.ErrNoRun, w.state.Run)
+	if err != nil {
+		return err
 	}
-	if errors.Is(err, errRead) {
+	for last := (w.end - 1) / w.state.Created.ShardSize; sh.number <= last; {
+		if err := sh.flush(); err != nil {
+			return err
+		}
+	}
+	return w.hand()
+}
+
+// hand hands the rows gathered so far over.
+func (w *writer) hand() error {
+	if len(w.batch) == 0 {
 		return nil
 	}
+	err := w.fn(w.batch)
+	w.batch = w.batch[:0]
 	return err
-}
-
-// clear lets go of the answers of the round before, or of an opening that was repeated.
-func (w *writer) clear() {
-	for _, c := range w.cells {
-		clear(c)
-	}
-}
-
-func (w *writer) take(_ int, a *runlog.Answers, positions []int) {
-	for _, at := range positions {
-		if agent := a.Agents[at]; agent >= w.first && agent < w.end {
-			w.cells[a.Question][agent-w.first] = cell{a, at}
-		}
-	}
-}
-
-func (w *writer) flush(round int) error {
-	sc := w.state.Scenario
-	row := report.Row{Run: w.state.Run, Replicate: 1, Round: round, Personas: make([]string, len(w.names))}
-	for agent := w.first; agent < w.end; agent++ {
-		row.Agent = agent
-		row.Block = sc.BlockOf(agent).Name
-		for i, name := range w.names {
-			row.Personas[i], _ = w.pop.Lookup(agent, name)
-		}
-		for q := range sc.Turn {
-			c := w.cells[q][agent-w.first]
-			a, at := c.chunk, c.at
-			if a == nil { // only where digests are not verified
-				return fmt.Errorf("results: %w: round %d has no answer of agent %d to %s", runlog.ErrDigest, round, agent, sc.Turn[q].ID)
-			}
-			row.Question, row.Status, row.Raw = sc.Turn[q].ID, a.Status[at], a.Text[at]
-			row.Value = w.values[q].of(a, at)
-			row.Model, row.ServedModel, row.PromptSHA = a.Model[at], a.Served[at], a.PromptSHA[at]
-			row.Attempts, row.TokensIn, row.TokensOut = int(a.Calls[at]), int(a.TokensIn[at]), int(a.TokensOut[at])
-			if err := w.fn(&row); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

@@ -1,9 +1,8 @@
 package results
 
 import (
+	"context"
 	"errors"
-	"fmt"
-	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,9 +21,7 @@ func rows(t *testing.T, js jetstream.JetStream, s *runlog.State) []report.Row {
 	t.Helper()
 	var out []report.Row
 	require.NoError(t, Rows(t.Context(), js, s, func(r *report.Row) error {
-		c := *r
-		c.Personas = append([]string{}, r.Personas...)
-		out = append(out, c)
+		out = append(out, *r)
 		return nil
 	}))
 	return out
@@ -57,7 +54,7 @@ func TestRows(t *testing.T) {
 				want := report.Row{
 					Run: "r1", Replicate: 1, Round: round, Agent: agent, Block: s.Scenario.BlockOf(agent).Name, Question: id, Status: status, Raw: text,
 					Model: "m", ServedModel: "x-served", PromptSHA: uint64(q), Attempts: 3, TokensIn: agent, TokensOut: 2, //nolint:gosec // small
-					Personas: []string{pop.Attr(agent, 0)},
+					Personas: []uint16{uint16(pop.Category(agent, 0))}, //nolint:gosec // one of two
 				}
 				switch {
 				case status == stats.Missing:
@@ -75,14 +72,12 @@ func TestRows(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, []string{"education"}, Personas(s.Scenario))
+	require.Equal(t, len(got), Count(s))
 
 	for agent := range 5 {
 		var mine []report.Row
 		require.NoError(t, AgentRows(t.Context(), l.js, s, agent, func(r *report.Row) error {
-			c := *r
-			c.Personas = append([]string{}, r.Personas...)
-			mine = append(mine, c)
+			mine = append(mine, *r)
 			return nil
 		}))
 		require.Equal(t, append(append([]report.Row{}, got[4*agent:4*agent+4]...), got[20+4*agent:24+4*agent]...), mine)
@@ -122,27 +117,69 @@ func TestRowsNameWhatIsWrong(t *testing.T) {
 	require.ErrorIs(t, Rows(t.Context(), l.js, s, nil), runlog.ErrNoRun)
 }
 
-// What Rows keeps in memory is the answers of one round, however many rounds there are.
-func TestRowsKeepOneRoundInMemory(t *testing.T) {
-	const agents, rounds = 3000, 6
-	l := newLog(t, "r1", agents, 1024)
-	for range rounds {
-		l.play()
+// Of records that overlap each answer counts once, where it came first, also where neighbours come from different records.
+func TestRowsOfRecordsThatOverlap(t *testing.T) {
+	l := newLog(t, "r1", 300, 150)
+	l.open(0)
+	for _, part := range [][3]int{{20, 60, 1}, {0, 50, 2}, {30, 40, 3}, {55, 150, 4}, {0, 150, 5}} {
+		l.answerFor(0, part[0], part[1], part[2])
 	}
-	s := l.read()
-	var held []uint64 // at the end of each round
-	n := 0
-	require.NoError(t, Rows(t.Context(), l.js, s, func(*report.Row) error {
-		if n++; n%(agents*4) == 0 {
-			runtime.GC()
-			var m runtime.MemStats
-			runtime.ReadMemStats(&m)
-			held = append(held, m.HeapAlloc)
+	l.answerFor(1, 150, 300, 6)
+	l.close()
+	nonce := func(agent int) int {
+		switch {
+		case agent >= 150:
+			return 6
+		case agent >= 60:
+			return 4
+		case agent >= 20:
+			return 1
 		}
+		return 2
+	}
+	got := rows(t, l.js, l.read())
+	require.Len(t, got, 4*300)
+	for i, r := range got {
+		_, _, text := said(1, i/4, i%4, nonce(i/4))
+		require.Equal(t, text, r.Raw, "row %d", i)
+	}
+}
+
+// A record that is not the one the fold counted is not believed, and one that is gone is not waited for for ever.
+func TestRecordsAreThoseThatWereCounted(t *testing.T) {
+	l := newLog(t, "r1", 4, 2)
+	l.play()
+	index := make(chan roundIndex, 1)
+	require.NoError(t, indexRounds(t.Context(), l.js, l.read(), runlog.RunSubjects("r1"), nil, index))
+	entries := (<-index).entries
+	require.Len(t, entries, 2*4)
+	log, err := openRecords(t.Context(), l.js)
+	require.NoError(t, err)
+	_, err = log.fetch(t.Context(), entries[0])
+	require.NoError(t, err)
+	other := entries[0]
+	other.seq = entries[1].seq
+	_, err = log.fetch(t.Context(), other)
+	require.ErrorIs(t, err, runlog.ErrDigest)
+
+	stream, err := l.js.Stream(t.Context(), subjects.StreamLog)
+	require.NoError(t, err)
+	require.NoError(t, stream.Purge(t.Context(), jetstream.WithPurgeSubject(subjects.LogAnswer("r1", 0))))
+	err = log.each(t.Context(), entries, func(entry, *runlog.Answers) error { return nil })
+	require.ErrorIs(t, err, runlog.ErrNoRun)
+}
+
+func TestRowsStopWithTheirContext(t *testing.T) {
+	l := newLog(t, "r1", 3000, 1024)
+	l.play()
+	l.play()
+	ctx, cancel := context.WithCancel(t.Context())
+	seen := 0
+	err := Batches(ctx, l.js, l.read(), func(rows []report.Row) error {
+		seen += len(rows)
+		cancel()
 		return nil
-	}))
-	require.Len(t, held, rounds)
-	first, last := held[1], held[rounds-1]
-	perRound := uint64(agents * 4 * 100) // bytes that the answers of a round take at least
-	require.Less(t, last, first+perRound, fmt.Sprint(held))
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Less(t, seen, 2*3000*4)
 }

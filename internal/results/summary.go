@@ -24,6 +24,9 @@ func Summary(s *runlog.State) report.Summary {
 	if s.Asked > s.Accepted {
 		out.Receipt.RepeatedCalls = int(s.Asked - s.Accepted) //nolint:gosec // a count
 	}
+	if len(s.Rounds) > 0 {
+		out.ReadySeconds = s.Rounds[0].OpenedAt.Sub(s.CreatedAt).Seconds()
+	}
 	for _, r := range s.Rounds {
 		out.Rounds = append(out.Rounds, round(sc, r))
 		out.Seconds = r.ClosedAt.Sub(s.CreatedAt).Seconds()

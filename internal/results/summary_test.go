@@ -48,6 +48,10 @@ func TestSummary(t *testing.T) {
 	require.Equal(t, hex.EncodeToString(l.fold.Chain), s.ResultHash)
 	require.Equal(t, running.ResultHash, s.ResultHash)
 	require.Equal(t, st.EndedAt.Sub(st.CreatedAt).Seconds(), s.Seconds)
+	require.Zero(t, fresh.ReadySeconds)
+	require.Equal(t, st.Rounds[0].OpenedAt.Sub(st.CreatedAt).Seconds(), s.ReadySeconds)
+	require.Positive(t, s.ReadySeconds)
+	require.Less(t, s.ReadySeconds, s.Seconds)
 	require.True(t, st.EndedAt.Equal(*s.Finished))
 	// 24 asked for 40 answers, so none of the calls can be shown to be repeated; the answers of the old owner come twice.
 	require.Equal(t, report.Receipt{Lost: 0, Duplicates: 8, RepeatedCalls: 0, Faults: 1 + 3}, s.Receipt)

@@ -76,19 +76,22 @@ func (f *Fold) take(round int, seq uint64) {
 	c := &f.chunk
 	col := f.columns[c.question]
 	f.positions = f.positions[:0]
+	text := c.text
 	for i, agent := range c.agents {
+		reply := text[:c.lens[i]]
+		text = text[c.lens[i]:]
 		if col.Status[agent] != stats.StatusNone {
 			continue
 		}
 		col.Status[agent], col.Values[agent] = stats.Status(c.status[i]), c.values[i]
 		if f.digest != nil {
-			f.digest.add(c.question, agent, c.textAt(i))
+			f.digest.add(c.question, agent, reply)
 		}
 		f.positions = append(f.positions, i)
 		f.totals.Calls += uint64(c.calls[i])
 		f.totals.Retries += uint64(c.calls[len(c.agents)+i])
-		f.totals.TokensIn += uint64(c.tokensIn[i])
-		f.totals.TokensOut += uint64(c.tokensOut[i])
+		f.totals.TokensIn += uint64(c.tokens[2*i])
+		f.totals.TokensOut += uint64(c.tokens[2*i+1])
 	}
 	taken := len(f.positions)
 	f.Duplicates += uint64(len(c.agents) - taken) //nolint:gosec // not negative

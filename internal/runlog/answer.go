@@ -74,72 +74,82 @@ func (a *Answers) check() error {
 }
 
 // EncodeAnswers returns the record of a chunk. Errors: ErrTooLarge, or columns that do not fit each other.
-func EncodeAnswers(h Header, a *Answers) ([]byte, error) {
-	body, err := a.encode()
-	if err != nil {
-		return nil, err
+func EncodeAnswers(h Header, a *Answers) ([]byte, error) { return AppendAnswers(nil, h, a) }
+
+// AppendAnswers appends the record of a chunk to dst and returns the extended buffer, or dst as it was with an error:
+// those of EncodeAnswers. It allocates only where dst has no room, or an answer has attempts.
+func AppendAnswers(dst []byte, h Header, a *Answers) ([]byte, error) {
+	if err := a.check(); err != nil {
+		return dst, err
 	}
 	h.Kind = KindAnswer
-	return Encode(h, body)
+	size := 128 + 24*a.Len()
+	for _, t := range a.Text {
+		size += len(t)
+	}
+	out, err := appendHead(slices.Grow(dst, size), h)
+	if err != nil {
+		return dst, err
+	}
+	out, at := openBin(out)
+	if out, err = a.appendBody(out); err != nil {
+		return dst, err
+	}
+	closeBin(out, at)
+	seal(out[len(dst):])
+	return out, nil
 }
 
 // answersFields is the number of elements of the chunk's array.
 const answersFields = 14
 
-// encode returns the chunk as a msgpack array of columns. Agents are stored as gaps, numbers as varints, texts as
-// lengths and one block, names as runs.
-func (a *Answers) encode() ([]byte, error) {
-	if err := a.check(); err != nil {
-		return nil, err
-	}
-	n := a.Len()
-	var text int
-	for _, t := range a.Text {
-		text += len(t)
-	}
-	out := make([]byte, 0, 128+n*24+text)
+// appendBody appends the chunk, which was checked, as a msgpack array of columns. Agents are stored as gaps, numbers as
+// varints, texts as lengths and one block, names as runs.
+func (a *Answers) appendBody(out []byte) ([]byte, error) {
 	out = append(out, 0x90|answersFields, Version)
 	out = appendUint(out, uint64(a.Question)) //nolint:gosec // checked
 	out = appendUint(out, uint64(a.Shard))    //nolint:gosec // checked
-	col := make([]byte, 0, n*8)
+	out, at := openBin(out)
 	prev := -1
 	for _, agent := range a.Agents {
-		col = binary.AppendUvarint(col, uint64(agent-prev-1)) //nolint:gosec // ascending
+		out = appendUvarint(out, uint64(agent-prev-1)) //nolint:gosec // ascending
 		prev = agent
 	}
-	out = appendBin(out, col)
-	col = col[:0]
+	closeBin(out, at)
+	out, at = openBin(out)
 	for _, s := range a.Status {
-		col = append(col, byte(s))
+		out = append(out, byte(s))
 	}
-	out = appendBin(out, col)
-	col = col[:0]
+	closeBin(out, at)
+	out, at = openBin(out)
 	for _, v := range a.Values {
-		col = binary.AppendVarint(col, v)
+		out = binary.AppendVarint(out, v)
 	}
-	out = appendBin(out, col)
-	col = col[:0]
+	closeBin(out, at)
+	out, at = openBin(out)
 	for _, t := range a.Text {
-		col = binary.AppendUvarint(col, uint64(len(t)))
+		out = appendUvarint(out, uint64(len(t)))
 	}
-	out = appendBin(out, col)
-	out = appendBinLen(out, text)
+	closeBin(out, at)
+	out, at = openBin(out)
 	for _, t := range a.Text {
 		out = append(out, t...)
 	}
-	col = col[:0]
-	for i := range n {
-		col = binary.AppendUvarint(col, uint64(a.TokensIn[i]))
-		col = binary.AppendUvarint(col, uint64(a.TokensOut[i]))
+	closeBin(out, at)
+	out, at = openBin(out)
+	for i, in := range a.TokensIn {
+		out = appendUvarint(out, uint64(in))
+		out = appendUvarint(out, uint64(a.TokensOut[i]))
 	}
-	out = appendBin(out, col)
-	col = append(append(col[:0], a.Calls...), a.Retries...)
-	out = appendBin(out, col)
-	col = col[:0]
+	closeBin(out, at)
+	out, at = openBin(out)
+	out = append(append(out, a.Calls...), a.Retries...)
+	closeBin(out, at)
+	out, at = openBin(out)
 	for _, s := range a.PromptSHA {
-		col = binary.BigEndian.AppendUint64(col, s)
+		out = binary.BigEndian.AppendUint64(out, s)
 	}
-	out = appendBin(out, col)
+	closeBin(out, at)
 	out = appendRuns(out, a.Model)
 	out = appendRuns(out, a.Served)
 	return a.appendAttempts(out)

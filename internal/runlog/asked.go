@@ -6,13 +6,13 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 )
 
-// Asked says that a host is about to ask some agents of a shard a question. It is appended before the asking, so asked
-// minus accepted bounds the calls that were made more than once.
+// Asked says that a host is about to ask some agents a question, of one shard or of several. It is appended before the
+// asking, so asked minus accepted bounds the calls that were made more than once.
 type Asked struct {
 	_msgpack struct{} `msgpack:",as_array"`
 	Question int
-	Shard    int
-	Agents   []int // alternating: first agent of a range and its length; ranges ascend and do not touch
+	Shard    int   // of the first agent; the record is on its subject
+	Agents   []int // alternating: first agent of a range and its length; ranges ascend and may go on in later shards
 }
 
 // AskedRanges builds the Agents of an Asked from ascending agent numbers.
@@ -49,17 +49,17 @@ func (f *Fold) applyAsked(body []byte, shard int) error {
 	if err := f.belongs(b.Question, b.Shard, shard); err != nil {
 		return err
 	}
-	next, end := f.ShardAgents(shard)
-	n := uint64(0)
+	next, end := f.ShardAgents(shard) // the first range begins in the shard
+	n, all := uint64(0), f.Created.Agents
 	for i := 0; i < len(b.Agents); i += 2 {
 		if i+1 == len(b.Agents) {
 			return fmt.Errorf("%w: a range of asked agents without a length", ErrDamaged)
 		}
 		first, count := b.Agents[i], b.Agents[i+1]
-		if first < next || first >= end || count < 1 || count > end-first {
-			return fmt.Errorf("%w: asked %d agents from %d on, shard %d goes on at %d and ends before %d", ErrDamaged, count, first, shard, next, end)
+		if first < next || first >= end || count < 1 || count > all-first {
+			return fmt.Errorf("%w: asked %d agents from %d on; shard %d goes on at %d, and the run has %d agents", ErrDamaged, count, first, shard, next, all)
 		}
-		next = first + count
+		next, end = first+count, all
 		n += uint64(count) //nolint:gosec // checked above
 	}
 	f.Asked += n

@@ -14,23 +14,32 @@ func benchAnswers(first int) *Answers {
 	var list []one
 	for i := range benchChunk {
 		o := plain(1, first+i)
+		o.value = int64(7919 * (first + i) % 10_001) // from 0 to 100
 		o.text = fmt.Sprintf("I think the others will say more, so my number is %d.", (first+i)%101)
 		list = append(list, o)
 	}
 	return chunkOf(0, first/1024, list...)
 }
 
+// perAnswer reports what b.N times a number of answers cost.
+func perAnswer(b *testing.B, answers int) {
+	b.Helper()
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*answers), "ns/answer")
+}
+
+// BenchmarkEncodeChunk appends to one buffer again and again, as a host does.
 func BenchmarkEncodeChunk(b *testing.B) {
 	a := benchAnswers(0)
 	b.ReportAllocs()
+	var buf []byte
 	for b.Loop() {
-		data, err := EncodeAnswers(Header{Run: "r1", Round: 1, Writer: "h", Epoch: 1}, a)
-		if err != nil {
+		var err error
+		if buf, err = AppendAnswers(buf[:0], Header{Run: "r1", Round: 1, Writer: "h", Epoch: 1}, a); err != nil {
 			b.Fatal(err)
 		}
-		b.SetBytes(int64(len(data)))
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*benchChunk), "ns/answer")
+	b.SetBytes(int64(len(buf)))
+	perAnswer(b, benchChunk)
 }
 
 func BenchmarkDecodeChunk(b *testing.B) {
@@ -47,10 +56,11 @@ func BenchmarkDecodeChunk(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*benchChunk), "ns/answer")
+	perAnswer(b, benchChunk)
 }
 
-// BenchmarkFold is a round of a million answers, as a coordinator and an environment fold it: from opened to the digest.
+// BenchmarkFold is a round of a million answers from its opening on: to the digest, as a coordinator folds it, and without
+// one, as an environment does.
 func BenchmarkFold(b *testing.B) {
 	const agents = 1 << 20
 	bk := newBook(b)
@@ -60,28 +70,30 @@ func BenchmarkFold(b *testing.B) {
 	for first := 0; first < agents; first += benchChunk {
 		bk.entries = append(bk.entries, bk.answers(1, 1, benchAnswers(first)))
 	}
-	b.ReportAllocs()
-	b.ResetTimer()
-	for b.Loop() {
-		b.StopTimer()
-		f := NewFold("r1", WithAnswers())
-		for _, e := range bk.entries[:prefix] {
-			if _, err := f.Apply(e); err != nil {
-				b.Fatal(err)
+	for name, option := range map[string]Option{"digest": WithAnswers(), "columns": WithColumns()} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				b.StopTimer()
+				f := NewFold("r1", option)
+				for _, e := range bk.entries[:prefix] {
+					if _, err := f.Apply(e); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.StartTimer()
+				for _, e := range bk.entries[prefix:] {
+					if _, err := f.Apply(e); err != nil {
+						b.Fatal(err)
+					}
+				}
+				if !f.Complete() {
+					b.Fatal("not complete")
+				}
 			}
-		}
-		b.StartTimer()
-		for _, e := range bk.entries[prefix:] {
-			if _, err := f.Apply(e); err != nil {
-				b.Fatal(err)
-			}
-		}
-		if !f.Complete() || len(f.digest.root()) == 0 {
-			b.Fatal("not complete")
-		}
+			perAnswer(b, agents)
+		})
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*agents), "ns/answer")
-	b.ReportMetric(float64(b.N*agents)/b.Elapsed().Seconds(), "answers/s")
 }
 
 // BenchmarkDigest is the part of it that hashes a million answers whose texts are hashed already.
@@ -91,14 +103,16 @@ func BenchmarkDigest(b *testing.B) {
 	bk.begin(agents, 1, 1024)
 	bk.open()
 	f := bk.fold
+	texts := f.digest.room()
 	b.ReportAllocs()
 	for b.Loop() {
-		for i := range f.digest.sums {
-			f.digest.sums[i] = f.digest.block(i)
+		for i := range f.digest.blocks {
+			f.digest.blocks[i].texts = texts
+			f.digest.blocks[i].sum = f.digest.block(i)
 		}
 		f.digest.root()
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*agents), "ns/answer")
+	perAnswer(b, agents)
 }
 
 // BenchmarkClose is what closing a round of a million answers costs after the last one is in.
@@ -112,8 +126,10 @@ func BenchmarkClose(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
+		bk.fold.figures = nil // or they would be computed once
 		if _, err := bk.fold.Close(); err != nil {
 			b.Fatal(err)
 		}
 	}
+	perAnswer(b, agents)
 }

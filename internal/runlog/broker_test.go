@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -177,6 +178,22 @@ func TestFollow(t *testing.T) {
 		f.stop(t)
 	}
 	noConsumers(t, js)
+}
+
+// More than a request to the broker may bring, in records as large as it carries.
+func TestFollowReadsLargeRecords(t *testing.T) {
+	js := natstest.Start(t).JetStream(t)
+	var want []int
+	for i, size := range []int{1, bus.MaxPayload - 1024, 10, bus.MaxPayload - 1024, 5 << 20, bus.MaxPayload - 1024, 6 << 20, 1} {
+		want = append(want, size+i)
+		publish(t, js, subjects.LogAnswer("r1", i), strings.Repeat("x", size+i))
+	}
+	var got []int
+	require.NoError(t, Read(t.Context(), js, 0, RunSubjects("r1"), func(e Entry) error {
+		got = append(got, len(e.Data))
+		return nil
+	}))
+	require.Equal(t, want, got)
 }
 
 func TestFollowEndsWithItsCallbacks(t *testing.T) {

@@ -3,7 +3,6 @@ package runlog
 import (
 	"encoding/binary"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/myriad-sim/myriad/internal/stats"
@@ -16,12 +15,11 @@ type chunk struct {
 	agents          []int
 	status          []byte
 	values          []int64
-	ends            []int // of the texts, in text
+	lens            []uint32
 	text            []byte
-	tokensIn        []uint32
-	tokensOut       []uint32
-	calls, sha      []byte // calls, then retries
-	model, served   []byte // runs
+	tokens          []uint32 // in and out, alternating
+	calls, sha      []byte   // calls, then retries
+	model, served   []byte   // runs
 	attempts        []attemptsOf
 }
 
@@ -37,44 +35,35 @@ func (c *chunk) decode(body []byte) error {
 		return fmt.Errorf("%w: answer chunk version %d, this binary knows %d", ErrVersion, v, Version)
 	}
 	c.question, c.shard = d.int(), d.int()
-	gaps := varints{buf: d.bin()}
-	c.agents = slices.Grow(c.agents[:0], min(len(gaps.buf), MaxChunk+1)) // a gap has at least a byte
-	for next := 0; len(gaps.buf) > 0 && len(c.agents) <= MaxChunk; next++ {
-		next += gaps.int()
-		c.agents = append(c.agents, next)
-	}
+	agents := d.bin()
+	c.agents = slices.Grow(c.agents[:0], min(len(agents), MaxChunk+1)) // a gap has at least a byte
+	var ascending bool
+	c.agents, ascending = gaps(agents, MaxChunk, c.agents)
 	n := len(c.agents)
 	c.status = d.bin()
-	values, lens := varints{buf: d.bin()}, varints{buf: d.bin()}
+	values, lens := d.bin(), d.bin()
 	c.text = d.bin()
-	tokens := varints{buf: d.bin()}
+	tokens := d.bin()
 	c.calls, c.sha, c.model, c.served = d.bin(), d.bin(), d.bin(), d.bin()
 	attempts := d.bin()
 	if d.err == nil && fields == answersFields && len(d.buf) > 0 {
 		d.fail("bytes after the last column")
 	}
-	if d.err == nil && (n > MaxChunk || gaps.bad || len(c.status) != n || len(c.calls) != 2*n || len(c.sha) != 8*n) {
+	if d.err == nil && (n > MaxChunk || !ascending || len(c.status) != n || len(c.calls) != 2*n || len(c.sha) != 8*n) {
 		d.fail("answer columns differ in length")
 	}
 	if d.err != nil {
 		return d.err
 	}
-	c.values, c.ends = slices.Grow(c.values[:0], n), slices.Grow(c.ends[:0], n)
-	c.tokensIn, c.tokensOut = slices.Grow(c.tokensIn[:0], n), slices.Grow(c.tokensOut[:0], n)
-	end := 0
-	for range n {
-		c.values = append(c.values, values.signed())
-		end += lens.int()
-		c.ends = append(c.ends, end)
-		c.tokensIn = append(c.tokensIn, uint32(tokens.uint(math.MaxUint32)))   //nolint:gosec // limited
-		c.tokensOut = append(c.tokensOut, uint32(tokens.uint(math.MaxUint32))) //nolint:gosec // limited
+	c.values, c.lens, c.tokens = slices.Grow(c.values[:0], n)[:n], slices.Grow(c.lens[:0], n)[:n], slices.Grow(c.tokens[:0], 2*n)[:2*n]
+	if !zigzags(values, c.values) || !uints(lens, c.lens) || !uints(tokens, c.tokens) {
+		d.fail("a number column does not fit its answers")
 	}
-	for _, v := range [...]varints{values, lens, tokens} {
-		if v.bad || len(v.buf) > 0 {
-			d.fail("a number column does not fit its answers")
-		}
+	size := uint64(0)
+	for _, l := range c.lens {
+		size += uint64(l)
 	}
-	if end != len(c.text) {
+	if size != uint64(len(c.text)) {
 		d.fail("the texts do not fit their lengths")
 	}
 	ignore := func([]byte, int) {}
@@ -105,31 +94,22 @@ func (c *chunk) decodeAttempts(raw []byte) error {
 	return nil
 }
 
-// textAt is the reply of the answer at a position.
-func (c *chunk) textAt(i int) []byte {
-	first := 0
-	if i > 0 {
-		first = c.ends[i-1]
-	}
-	return c.text[first:c.ends[i]]
-}
-
-// answers hands the chunk over, which keeps nothing but textAt's part of it. All texts share one string.
+// answers hands the chunk over. All texts share one string.
 func (c *chunk) answers() *Answers {
 	n := len(c.agents)
-	bytes := append(make([]byte, 0, 2*n), c.calls...)
+	bytes, tokens := append(make([]byte, 0, 2*n), c.calls...), make([]uint32, 2*n)
 	a := &Answers{
 		Question: c.question, Shard: c.shard, Agents: c.agents, Status: make([]stats.Status, n),
-		Values: c.values, Text: make([]string, n), TokensIn: c.tokensIn, TokensOut: c.tokensOut,
+		Values: c.values, Text: make([]string, n), TokensIn: tokens[:n:n], TokensOut: tokens[n:],
 		Calls: bytes[:n:n], Retries: bytes[n:], PromptSHA: make([]uint64, n),
 		Model: names(c.model, n), Served: names(c.served, n),
 	}
-	c.agents, c.values, c.tokensIn, c.tokensOut = nil, nil, nil, nil
-	text, first := string(c.text), 0
+	c.agents, c.values = nil, nil
+	text := string(c.text)
 	for i := range n {
 		a.Status[i] = stats.Status(c.status[i])
-		a.Text[i] = text[first:c.ends[i]]
-		first = c.ends[i]
+		a.Text[i], text = text[:c.lens[i]], text[c.lens[i]:]
+		a.TokensIn[i], a.TokensOut[i] = c.tokens[2*i], c.tokens[2*i+1]
 		a.PromptSHA[i] = binary.BigEndian.Uint64(c.sha[8*i:])
 	}
 	if len(c.attempts) > 0 {

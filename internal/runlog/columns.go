@@ -25,29 +25,36 @@ func appendText(out []byte, s string) []byte {
 	return append(out, s...)
 }
 
-func appendBinLen(out []byte, n int) []byte {
-	return binary.BigEndian.AppendUint32(append(out, 0xc6), uint32(n)) //nolint:gosec // bounded by the broker's payload limit
+func appendBin(out, data []byte) []byte {
+	out = binary.BigEndian.AppendUint32(append(out, 0xc6), uint32(len(data))) //nolint:gosec // bounded by the broker's payload limit
+	return append(out, data...)
 }
 
-func appendBin(out, data []byte) []byte {
-	return append(appendBinLen(out, len(data)), data...)
+// openBin begins a column of bytes. What is appended until closeBin, which is told where it begins, is in the column:
+// nothing is written elsewhere first and copied.
+func openBin(out []byte) (grown []byte, at int) {
+	return append(out, 0xc6, 0, 0, 0, 0), len(out) + 5
+}
+
+func closeBin(out []byte, at int) {
+	binary.BigEndian.PutUint32(out[at-4:], uint32(len(out)-at)) //nolint:gosec // bounded by the broker's payload limit
 }
 
 // appendRuns writes names as (count, length, bytes) runs: nearly always one.
 func appendRuns(out []byte, names []string) []byte {
-	var few [64]byte
-	col := few[:0]
+	out, at := openBin(out)
 	for i := 0; i < len(names); {
 		j := i + 1
 		for j < len(names) && names[j] == names[i] {
 			j++
 		}
-		col = binary.AppendUvarint(col, uint64(j-i)) //nolint:gosec // j > i
-		col = binary.AppendUvarint(col, uint64(len(names[i])))
-		col = append(col, names[i]...)
+		out = appendUvarint(out, uint64(j-i)) //nolint:gosec // j > i
+		out = appendUvarint(out, uint64(len(names[i])))
+		out = append(out, names[i]...)
 		i = j
 	}
-	return appendBin(out, col)
+	closeBin(out, at)
+	return out
 }
 
 // columns reads what the append functions wrote. The first error sticks.
@@ -137,53 +144,4 @@ func (c *columns) take(n uint64) []byte {
 	v := c.buf[:n:n]
 	c.buf = c.buf[n:]
 	return v
-}
-
-// varints reads a column of varints; bad is set when it ends early or a number is out of range.
-type varints struct {
-	buf []byte
-	bad bool
-}
-
-// uint reads a number of at most limit.
-func (v *varints) uint(limit uint64) uint64 {
-	if len(v.buf) > 0 && v.buf[0] < 0x80 && uint64(v.buf[0]) <= limit { // nearly all are small
-		x := uint64(v.buf[0])
-		v.buf = v.buf[1:]
-		return x
-	}
-	x, n := binary.Uvarint(v.buf)
-	if n <= 0 || x > limit {
-		v.bad, v.buf = true, nil
-		return 0
-	}
-	v.buf = v.buf[n:]
-	return x
-}
-
-func (v *varints) int() int { return int(v.uint(math.MaxInt32)) } //nolint:gosec // limited
-
-func (v *varints) signed() int64 {
-	x, n := binary.Varint(v.buf)
-	if n <= 0 {
-		v.bad, v.buf = true, nil
-		return 0
-	}
-	v.buf = v.buf[n:]
-	return x
-}
-
-// runs calls fn for each run of a column of n names, and reports whether the column has exactly n.
-func runs(col []byte, n int, fn func(name []byte, count int)) bool {
-	v := varints{buf: col}
-	for len(v.buf) > 0 {
-		count, size := v.int(), v.int()
-		if v.bad || count < 1 || count > n || size > len(v.buf) {
-			return false
-		}
-		fn(v.buf[:size], count)
-		v.buf = v.buf[size:]
-		n -= count
-	}
-	return n == 0
 }

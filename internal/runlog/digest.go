@@ -3,6 +3,7 @@ package runlog
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"hash"
 
 	"github.com/myriad-sim/myriad/internal/stats"
 )
@@ -14,55 +15,89 @@ const digestBlock = 1024
 // textSum identifies a reply: the first 16 bytes of its SHA-256.
 type textSum [16]byte
 
-func sumText(reply []byte) textSum {
-	full := sha256.Sum256(reply)
-	return textSum(full[:16])
-}
-
 // digest hashes the answers of a round: for each block of agents the (round, agent, question, status, canonical value,
 // text hash) of every answer in order of agent and question, then the block hashes in order. A block is hashed as soon as
 // its last answer is in, while the rest of the round is still being asked, so that closing a round has nothing to wait for.
+// The hashes of texts are kept from the first answer of a block to that moment, and no longer.
 type digest struct {
 	round   int
 	columns []*stats.Column // the fold's
-	texts   []textSum       // of agent a to question q: a*len(columns) + q
-	left    []int           // answers to come, by block
-	sums    [][sha256.Size]byte
+	blocks  []block
+	spare   [][]textSum // of blocks that are through
 	buf     []byte
+	text    hash.Hash // one for all texts: to make one anew takes a tenth of hashing a short text
+	sum     [sha256.Size]byte
+}
+
+// block is how far a block of agents is.
+type block struct {
+	left  int       // answers to come
+	texts []textSum // of the block's agent a to question q: a*len(columns) + q; nil before the first answer and after the last
+	sum   [sha256.Size]byte
 }
 
 const digestRow = 8 + 8 + 2 + 1 + 8 + 16
 
 func newDigest(columns []*stats.Column, agents int) *digest {
-	blocks := (agents + digestBlock - 1) / digestBlock
 	return &digest{
-		columns: columns, texts: make([]textSum, agents*len(columns)), left: make([]int, blocks), sums: make([][sha256.Size]byte, blocks),
-		buf: make([]byte, min(agents, digestBlock)*len(columns)*digestRow),
+		columns: columns, blocks: make([]block, (agents+digestBlock-1)/digestBlock),
+		buf: make([]byte, min(agents, digestBlock)*len(columns)*digestRow), text: sha256.New(),
 	}
 }
 
-// open begins a round. What is left in texts is overwritten before it is read.
+// open begins a round.
 func (d *digest) open(round int) {
 	d.round = round
-	agents := len(d.columns[0].Status)
-	for i := range d.left {
-		d.left[i] = (min(agents, (i+1)*digestBlock) - i*digestBlock) * len(d.columns)
+	for i := range d.blocks {
+		first, end := d.agents(i)
+		d.release(i)
+		d.blocks[i].left = (end - first) * len(d.columns)
 	}
+}
+
+// agents are the agents of a block: first included, end not.
+func (d *digest) agents(i int) (first, end int) {
+	first = i * digestBlock
+	return first, min(first+digestBlock, len(d.columns[0].Status))
 }
 
 // add takes in an accepted answer, whose status and value are in the columns already.
 func (d *digest) add(question, agent int, reply []byte) {
-	d.texts[agent*len(d.columns)+question] = sumText(reply)
-	block := agent / digestBlock
-	if d.left[block]--; d.left[block] == 0 {
-		d.sums[block] = d.block(block)
+	i := agent / digestBlock
+	b := &d.blocks[i]
+	if b.texts == nil {
+		b.texts = d.room()
+	}
+	d.text.Reset()
+	d.text.Write(reply)
+	b.texts[agent%digestBlock*len(d.columns)+question] = textSum(d.text.Sum(d.sum[:0]))
+	if b.left--; b.left == 0 {
+		b.sum = d.block(i)
+		d.release(i)
 	}
 }
 
-func (d *digest) block(block int) [sha256.Size]byte {
-	asked := len(d.columns)
-	first := block * digestBlock
-	end := min(first+digestBlock, len(d.columns[0].Status))
+// room is space for the text hashes of a block, whatever is in it.
+func (d *digest) room() []textSum {
+	n := len(d.spare)
+	if n == 0 {
+		return make([]textSum, digestBlock*len(d.columns))
+	}
+	texts := d.spare[n-1]
+	d.spare = d.spare[:n-1]
+	return texts
+}
+
+func (d *digest) release(i int) {
+	if b := &d.blocks[i]; b.texts != nil {
+		d.spare = append(d.spare, b.texts)
+		b.texts = nil
+	}
+}
+
+func (d *digest) block(i int) [sha256.Size]byte {
+	asked, texts := len(d.columns), d.blocks[i].texts
+	first, end := d.agents(i)
 	buf := d.buf[:(end-first)*asked*digestRow]
 	for q, col := range d.columns {
 		at := q * digestRow
@@ -73,7 +108,7 @@ func (d *digest) block(block int) [sha256.Size]byte {
 			binary.BigEndian.PutUint16(row[16:], uint16(q))      //nolint:gosec // a turn has far fewer questions
 			row[18] = byte(col.Status[agent])
 			binary.BigEndian.PutUint64(row[19:], uint64(col.Values[agent])) //nolint:gosec // two's complement on purpose
-			copy(row[27:], d.texts[agent*asked+q][:])
+			copy(row[27:], texts[(agent-first)*asked+q][:])
 			at += asked * digestRow
 		}
 	}
@@ -83,8 +118,8 @@ func (d *digest) block(block int) [sha256.Size]byte {
 // root is the digest of the round, all of whose answers must be in.
 func (d *digest) root() []byte {
 	h := sha256.New()
-	for i := range d.sums {
-		h.Write(d.sums[i][:])
+	for i := range d.blocks {
+		h.Write(d.blocks[i].sum[:])
 	}
 	return h.Sum(nil)
 }

@@ -81,6 +81,32 @@ func TestDigest(t *testing.T) {
 	})
 }
 
+// The hashes of texts are in memory for the blocks in progress only.
+func TestTextsAreKeptWhileABlockIsInProgress(t *testing.T) {
+	const blocks = 8
+	b := newBook(t)
+	b.begin(blocks*digestBlock, 1, digestBlock)
+	kept := func() (n int) {
+		for _, at := range b.fold.digest.blocks {
+			if at.texts != nil {
+				n++
+			}
+		}
+		return n
+	}
+	for range 2 {
+		b.open()
+		require.Zero(t, kept())
+		b.add(b.answers(1, 1, chunkOf(0, 0, plain(1, 0))))
+		b.add(b.answers(1, 1, chunkOf(0, 1, plain(1, digestBlock))))
+		require.Equal(t, 2, kept())
+	}
+	b.answerAll()
+	require.Zero(t, kept())
+	made := len(b.fold.digest.spare)
+	require.Equal(t, 2, made, "those of the blocks that were begun did for all")
+}
+
 func TestChain(t *testing.T) {
 	a, b := []byte("a"), []byte("b")
 	first := digestChain(nil, a)

@@ -36,7 +36,7 @@ func TestWhatDoesNotBelongIsAFault(t *testing.T) {
 		b.answers(1, 1, chunkOf(0, 0, one{0, stats.Refused, 3, ""})), b.answers(1, 1, chunkOf(1, 0, one{0, stats.Answered, 2, ""})),
 		b.answers(1, 1, chunkOf(1, 0, one{0, stats.Answered, -1, ""})), b.answers(1, 1, chunkOf(2, 0, one{0, stats.Answered, 0, ""})),
 		b.answers(1, 1, chunkOf(2, 0, one{0, stats.Answered, 6, ""})), b.answers(1, 1, chunkOf(3, 0, one{0, stats.Answered, 1, "x"})),
-		asked(2), asked(2, 3), asked(1, 1), asked(3, 1, 2, 1), asked(2, 0), asked(2, -1), asked(2, 1, 2, 1), asked(1<<40, 1),
+		asked(2), asked(2, 4), asked(1, 1), asked(4, 1), asked(2, 1, 4, 2), asked(3, 1, 2, 1), asked(2, 0), asked(2, -1), asked(2, 1, 2, 1), asked(1<<40, 1),
 	}
 	for i, e := range bad {
 		before := b.fold.State
@@ -66,7 +66,7 @@ func TestAnUnknownVersionIsFinal(t *testing.T) {
 	e.Data[1] = Version + 1
 	_, err := b.fold.Apply(e)
 	require.ErrorIs(t, err, ErrVersion)
-	body, err := b.plainShard(0).encode()
+	body, err := b.plainShard(0).appendBody(nil)
 	require.NoError(t, err)
 	body[1]++
 	data, err := Encode(Header{Kind: KindAnswer, Run: "r1", Round: 1, Epoch: 1}, body)

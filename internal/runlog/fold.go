@@ -24,16 +24,18 @@ type Entry struct {
 type Fold struct {
 	State
 	columns []*stats.Column // of the open or last closed round, by question; nil without WithAnswers
-	digest  *digest         // of the same answers; nil without WithAnswers and with WithShards
+	digest  *digest         // of the same answers; nil without WithAnswers, with WithColumns and with WithShards
 	left    int             // answers the open round still needs
 	last    uint64          // record that held the last accepted answer
 	totals  Closed          // of the answers accepted in the open round
 	told    Closed          // how much of Asked and Duplicates closed records have told of
+	figures []Question      // of the open round once it is complete; nil until Close was called
 	chunk   chunk
 	// positions of the accepted answers in chunk
 	positions []int
 
 	answers bool
+	trusts  bool                 // takes the digests of closed records as they are
 	only    func(shard int) bool // nil: all shards
 	accept  func(round int, a *Answers, positions []int)
 }
@@ -44,6 +46,12 @@ type Option func(*Fold)
 // WithAnswers makes the fold keep the answers of the current round, which Close, Columns and the verification of digests
 // need. Such a fold must be given every answer record.
 func WithAnswers() Option { return func(f *Fold) { f.answers = true } }
+
+// WithColumns is WithAnswers without digests: the fold keeps and counts the same answers, but hashes no texts, which is most
+// of the work, and takes the digest of a closed record as it is. That is enough for who only computes with the answers:
+// every record has its checksum, the numbers of answers are compared still, and the digest is computed and compared by the
+// coordinators and by all who export the answers. Close is not to be had from such a fold.
+func WithColumns() Option { return func(f *Fold) { f.answers, f.trusts = true, true } }
 
 // WithAccept calls fn for each answer record that holds accepted answers, with their positions in it. The answers are
 // fn's to keep; positions is valid during the call. It implies WithAnswers.
@@ -68,7 +76,7 @@ func NewFold(run string, opts ...Option) *Fold {
 // whole reports whether the fold counts every answer of the run.
 func (f *Fold) whole() bool { return f.answers && f.only == nil }
 
-// Columns returns the answers of the current round by question, nil without WithAnswers. They stay valid until the next
+// Columns returns the answers of the current round by question, nil without WithAnswers or WithColumns. They stay valid until the next
 // round opens.
 func (f *Fold) Columns() []*stats.Column { return f.columns }
 
@@ -79,7 +87,8 @@ func (f *Fold) Complete() bool { return f.Phase == PhaseOpen && f.left == 0 }
 func (f *Fold) Left() int { return f.left }
 
 // Apply applies the next record and returns its header. A record at or before State.Seq was applied before and is
-// skipped, with an empty header. An error leaves the state as it was and is final for the run: a control record that is
+// skipped, with an empty header. Message records change nothing here and are not looked into: of their header there is
+// only the kind and the run. An error leaves the state as it was and is final for the run: a control record that is
 // damaged or out of order (ErrDamaged, ErrOrder, ErrDigest), or any record of an unknown version (ErrVersion), which
 // another binary might count. A damaged or foreign record of another class is counted as a fault and dropped: whoever
 // folds the log drops it.
@@ -108,6 +117,9 @@ func (f *Fold) Apply(e Entry) (Header, error) {
 }
 
 func (f *Fold) apply(at subjects.Log, e Entry) (Header, error) {
+	if at.Class == subjects.ClassMessage {
+		return Header{Kind: KindMessage, Run: f.Run}, nil
+	}
 	h, body, err := Decode(e.Data)
 	if err != nil {
 		return h, err
@@ -124,10 +136,8 @@ func (f *Fold) apply(at subjects.Log, e Entry) (Header, error) {
 		return h, f.applyControl(h, body, e)
 	case subjects.ClassAnswer:
 		return h, f.applyAnswers(h, body, e, at.Shard)
-	case subjects.ClassAsked:
-		return h, f.applyAsked(body, at.Shard)
 	}
-	return h, nil
+	return h, f.applyAsked(body, at.Shard)
 }
 
 // fault keeps note of something that went wrong. Only the first are kept in words: a broken writer may repeat itself.

@@ -13,7 +13,8 @@ import (
 const histogramBins = 50
 
 // Close returns the closed record of the open round. It returns ErrOrder if the round is not complete or the fold does
-// not keep all answers.
+// not keep all answers and their digest. Called again for the same opening, as by who could not append the record, it does
+// not compute the figures again.
 func (f *Fold) Close() (Closed, error) {
 	if f.digest == nil || !f.Complete() {
 		return Closed{}, fmt.Errorf("%w: round %d is not complete", ErrOrder, f.Round)
@@ -23,9 +24,12 @@ func (f *Fold) Close() (Closed, error) {
 	c.Root = f.digest.root()
 	c.Chain = digestChain(f.Chain, c.Root)
 	c.Asked, c.Duplicates = f.Asked-f.told.Asked, f.Duplicates-f.told.Duplicates
-	for i := range f.Scenario.Turn {
-		c.Questions = append(c.Questions, f.outcome(&f.Scenario.Turn[i], f.columns[i]))
+	if f.figures == nil {
+		for i := range f.Scenario.Turn {
+			f.figures = append(f.figures, f.outcome(&f.Scenario.Turn[i], f.columns[i]))
+		}
 	}
+	c.Questions = f.figures
 	return c, nil
 }
 

@@ -41,8 +41,14 @@ const (
 	longestPause   = time.Second
 )
 
-// fetchAhead is how many records the client holds before they are asked for. An answer record has up to 300 KB.
-const fetchAhead = 256
+// The client holds at most fetchAhead records before they are asked for. One request to the broker brings no more bytes than
+// fetchBytes, and the client makes the next when half of the records of one are used up, so that there are two at most in
+// memory. (A limit of bytes for the client as a whole exists too, but not together with one of records, and without that
+// the client makes room for a million.)
+const (
+	fetchAhead = 256
+	fetchBytes = 8 << 20
+)
 
 // finalError ends the Follow, not just the session.
 type finalError struct{ error }
@@ -66,7 +72,9 @@ func (r *reader) session(ctx context.Context) error {
 			return err
 		}
 	}
-	it, err := cons.Messages(jetstream.PullMaxMessages(fetchAhead), jetstream.PullHeartbeat(heartbeat),
+	// A request must have room for any record, or the consumer would never deliver it.
+	most := max(fetchBytes, 2*int(r.js.Conn().MaxPayload()))
+	it, err := cons.Messages(jetstream.PullMaxMessagesWithBytesLimit(fetchAhead, most), jetstream.PullHeartbeat(heartbeat),
 		jetstream.PullExpiry(10*heartbeat), jetstream.WithMessagesErrOnMissingHeartbeat(true))
 	if err != nil {
 		return err

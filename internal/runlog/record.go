@@ -50,20 +50,30 @@ func Encode(h Header, body any) ([]byte, error) {
 			return nil, fmt.Errorf("runlog: encode %s: %w", h.Kind, err)
 		}
 	}
+	out, err := appendHead(make([]byte, 0, len(raw)+len(h.Kind)+len(h.Run)+len(h.Writer)+48), h)
+	if err != nil {
+		return nil, err
+	}
+	out = appendBin(out, raw)
+	seal(out)
+	return out, nil
+}
+
+// appendHead appends a record up to its body, with room for the checksum.
+func appendHead(out []byte, h Header) ([]byte, error) {
 	if h.Round < 0 {
 		return nil, fmt.Errorf("runlog: encode %s: round %d", h.Kind, h.Round)
 	}
-	out := make([]byte, 0, len(raw)+len(h.Kind)+len(h.Run)+len(h.Writer)+48)
 	out = append(out, 0x90|arrayLen, Version, 0xce, 0, 0, 0, 0)
 	out = appendText(out, h.Kind)
 	out = appendText(out, h.Run)
 	out = appendUint(out, uint64(h.Round)) //nolint:gosec // not negative
 	out = appendText(out, h.Writer)
-	out = appendUint(out, h.Epoch)
-	out = appendBin(out, raw)
-	binary.BigEndian.PutUint32(out[sumOffset+1:], checksum(out))
-	return out, nil
+	return appendUint(out, h.Epoch), nil
 }
+
+// seal puts the checksum into a record that is otherwise done.
+func seal(record []byte) { binary.BigEndian.PutUint32(record[sumOffset+1:], checksum(record)) }
 
 // Decode checks the version and the checksum of a record and returns its header and its undecoded body. The body
 // shares memory with data. Errors: ErrVersion, ErrDamaged.

@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"math"
 	"math/big"
 	"math/bits"
 )
@@ -14,22 +15,30 @@ type moments struct {
 	smallest, greatest int64 // of n > 0 values
 }
 
-func (m *moments) add(v int64) {
-	if m.n == 0 || v < m.smallest {
-		m.smallest = v
+// momentsOf takes in the values whose status is valid. Its sums are variables of their own because a large struct would
+// not be kept in registers.
+func momentsOf(status []Status, values []int64) moments {
+	n, smallest, greatest := 0, int64(math.MaxInt64), int64(math.MinInt64)
+	var low, high, sq0, sq1, sq2 uint64
+	for i, v := range values[:len(status)] {
+		if !status[i].Valid() {
+			continue
+		}
+		n++
+		smallest, greatest = min(smallest, v), max(greatest, v)
+		var carry uint64
+		low, carry = bits.Add64(low, uint64(v), 0)       //nolint:gosec // two's complement on purpose
+		high, _ = bits.Add64(high, uint64(v>>63), carry) //nolint:gosec // sign extension
+		size := uint64((v ^ v>>63) - v>>63)              //nolint:gosec // absolute value
+		h, l := bits.Mul64(size, size)
+		sq0, carry = bits.Add64(sq0, l, 0)
+		sq1, carry = bits.Add64(sq1, h, carry)
+		sq2 += carry
 	}
-	if m.n == 0 || v > m.greatest {
-		m.greatest = v
+	if n == 0 {
+		return moments{}
 	}
-	m.n++
-	var carry uint64
-	m.low, carry = bits.Add64(m.low, uint64(v), 0)       //nolint:gosec // two's complement on purpose
-	m.high, _ = bits.Add64(m.high, uint64(v>>63), carry) //nolint:gosec // sign extension
-	size := uint64((v ^ v>>63) - v>>63)                  //nolint:gosec // absolute value
-	h, l := bits.Mul64(size, size)
-	m.sq0, carry = bits.Add64(m.sq0, l, 0)
-	m.sq1, carry = bits.Add64(m.sq1, h, carry)
-	m.sq2 += carry
+	return moments{n: n, low: low, high: high, sq0: sq0, sq1: sq1, sq2: sq2, smallest: smallest, greatest: greatest}
 }
 
 // sum returns the sum of the values.

@@ -63,8 +63,13 @@ func sortInts(v []int64) []int64 {
 // median of sorted values, at least one.
 func median(sorted []int64, decimals int) float64 {
 	n := len(sorted)
-	total := big.NewInt(sorted[(n-1)/2])
-	return quotient(total.Add(total, big.NewInt(sorted[n/2])), 2, decimals)
+	return middle(sorted[(n-1)/2], sorted[n/2], decimals)
+}
+
+// middle is the mean of two values.
+func middle(a, b int64, decimals int) float64 {
+	total := big.NewInt(a)
+	return quotient(total.Add(total, big.NewInt(b)), 2, decimals)
 }
 
 // quantile of sorted values, at least one, for p in [0, 1].
@@ -90,10 +95,7 @@ const modeDecimals = 2
 // mode returns the most frequent of sorted values rounded half away from zero to modeDecimals, the lowest of several,
 // or nil if nothing repeats.
 func mode(sorted []int64, decimals int) *float64 {
-	step := int64(1)
-	if decimals > modeDecimals {
-		step = pow10[decimals-modeDecimals]
-	}
+	step := modeStep(decimals)
 	best, bestRun := int64(0), 1
 	current, run := int64(0), 0
 	for _, v := range sorted {
@@ -113,6 +115,9 @@ func mode(sorted []int64, decimals int) *float64 {
 	out := Float(best, min(decimals, modeDecimals))
 	return &out
 }
+
+// modeStep is what the last of the modeDecimals is worth in canonical units.
+func modeStep(decimals int) int64 { return pow10[max(0, decimals-modeDecimals)] }
 
 // roundTo returns v / step, rounded half away from zero.
 func roundTo(v, step int64) int64 {

@@ -109,7 +109,7 @@ func (b *Bound) append(dst []byte, segs []segment, a Agent, limit int) ([]byte, 
 			dst = append(dst, s.text...)
 		case s.branch:
 			side := s.other
-			if truth(a, s.own) {
+			if truth(dst, a, s.own) {
 				side = s.then
 			}
 			dst, err = b.append(dst, side, a, limit)

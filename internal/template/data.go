@@ -15,13 +15,14 @@ type Shared struct {
 	Size            int                // number of agents
 }
 
-// Agent gives an agent's own values. Calls come from the goroutine that called Append and must not block.
+// Agent gives an agent's own values. Calls come from the goroutine that called Append and must not block. The methods that
+// append return dst as it was where the agent has no such value.
 type Agent interface {
-	Number() int                                   // from 0
-	Block() string                                 // name of the agent's block
-	Persona(name string) string                    // an aspect named in Scope.Persona, "" if the agent has none
-	Last(question string) (text string, ok bool)   // own answer of the round before; false: none
-	Answer(question string) (text string, ok bool) // own answer to an earlier question of this round; false: none
+	Number() int                                     // from 0
+	Block() string                                   // name of the agent's block
+	AppendPersona(dst []byte, name string) []byte    // an aspect named in Scope.Persona
+	AppendLast(dst []byte, question string) []byte   // own answer of the round before
+	AppendAnswer(dst []byte, question string) []byte // own answer to an earlier question of this round
 }
 
 // root is the group a name belongs to.
@@ -98,7 +99,7 @@ func (f *frame) value(r root, name string) (any, error) {
 	case rootNumber:
 		return f.agent.Number(), nil
 	}
-	return agentText(f.agent, r, name), nil
+	return string(appendText(nil, f.agent, r, name)), nil
 }
 
 func worldValue(world map[string]float64, name string) (any, error) {
@@ -109,20 +110,19 @@ func worldValue(world map[string]float64, name string) (any, error) {
 	return worldNumber(v), nil
 }
 
-// agentText gives an agent's own value that is a text.
-func agentText(a Agent, r root, name string) string {
-	var s string
+// appendText appends an agent's own value that is a text.
+func appendText(dst []byte, a Agent, r root, name string) []byte {
 	switch r {
 	case rootPersona:
-		s = a.Persona(name)
+		return a.AppendPersona(dst, name)
 	case rootBlock:
-		s = a.Block()
+		return append(dst, a.Block()...)
 	case rootLast:
-		s, _ = a.Last(name)
+		return a.AppendLast(dst, name)
 	case rootAnswers:
-		s, _ = a.Answer(name)
+		return a.AppendAnswer(dst, name)
 	}
-	return s
+	return dst
 }
 
 // appendOwn writes an agent's own value as text/template prints it.
@@ -130,13 +130,13 @@ func appendOwn(dst []byte, a Agent, r *ref) []byte {
 	if r.root == rootNumber {
 		return strconv.AppendInt(dst, int64(a.Number()), 10)
 	}
-	return append(dst, agentText(a, r.root, r.name)...)
+	return appendText(dst, a, r.root, r.name)
 }
 
-// truth is what if makes of an agent's own value.
-func truth(a Agent, r *ref) bool {
+// truth is what if makes of an agent's own value. What is appended to dst is taken off again: it is only room to look.
+func truth(dst []byte, a Agent, r *ref) bool {
 	if r.root == rootNumber {
 		return a.Number() != 0
 	}
-	return agentText(a, r.root, r.name) != ""
+	return len(appendText(dst, a, r.root, r.name)) > len(dst)
 }

@@ -44,11 +44,13 @@ type person struct {
 	last, answer map[string]string
 }
 
-func (p *person) Number() int                    { return p.number }
-func (p *person) Block() string                  { return "players" }
-func (p *person) Persona(name string) string     { return p.persona[name] }
-func (p *person) Last(q string) (string, bool)   { s, ok := p.last[q]; return s, ok }
-func (p *person) Answer(q string) (string, bool) { s, ok := p.answer[q]; return s, ok }
+func (p *person) Number() int   { return p.number }
+func (p *person) Block() string { return "players" }
+func (p *person) AppendPersona(dst []byte, name string) []byte {
+	return append(dst, p.persona[name]...)
+}
+func (p *person) AppendLast(dst []byte, q string) []byte   { return append(dst, p.last[q]...) }
+func (p *person) AppendAnswer(dst []byte, q string) []byte { return append(dst, p.answer[q]...) }
 
 func testAgent() *person {
 	return &person{

@@ -12,27 +12,27 @@ func (a *dryAgent) Number() int { return 0 }
 
 func (a *dryAgent) Block() string { return a.s.Blocks[0].Name }
 
-func (a *dryAgent) Persona(name string) string {
+func (a *dryAgent) AppendPersona(dst []byte, name string) []byte {
 	for _, d := range a.s.Population.Distributions {
 		if d.Name == name {
-			return d.Categories[0].Name
+			return append(dst, d.Categories[0].Name...)
 		}
 	}
-	return "someone"
+	return append(dst, "someone"...)
 }
 
-func (a *dryAgent) Last(string) (string, bool) {
+func (a *dryAgent) AppendLast(dst []byte, _ string) []byte {
 	if a.round == 1 {
-		return "", false
+		return dst
 	}
-	return "1", true
+	return append(dst, '1')
 }
 
-func (a *dryAgent) Answer(id string) (string, bool) {
+func (a *dryAgent) AppendAnswer(dst []byte, id string) []byte {
 	if a.s.QuestionIndex(id) >= a.asked {
 		a.early = id
 	}
-	return "1", true
+	return append(dst, '1')
 }
 
 // dryColumn is a made-up column of answers.

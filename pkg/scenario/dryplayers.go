@@ -69,7 +69,7 @@ func (r *resolver) dryPersonas() []map[string]string {
 	agent := &dryAgent{s: r.s}
 	first := map[string]string{}
 	for _, name := range r.s.scope.Persona {
-		first[name] = agent.Persona(name)
+		first[name] = string(agent.AppendPersona(nil, name))
 	}
 	out := []map[string]string{first}
 	for _, d := range r.s.Population.Distributions {

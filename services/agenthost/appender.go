@@ -16,12 +16,13 @@ import (
 // appender appends records to the run log without waiting for each, and appends again what the broker did not
 // acknowledge. A record may so be in the log twice; the fold counts it once.
 //
-// A record has a place from its appending to its acknowledgement, however often it is sent; who finds no place free
-// waits. So neither channel below can be full for longer than the broker is slow, and nothing here waits for itself.
+// A record has a place, and room for its bytes, from its appending to its acknowledgement, however often it is sent; who
+// finds none free waits. So neither channel below can be full for longer than the broker is slow, and nothing here waits for itself.
 type appender struct {
 	js     jetstream.JetStream
 	log    *slog.Logger
 	places chan struct{}
+	bytes  *gate
 	sent   chan record // as many places as places
 	quit   chan struct{}
 	stop   chan struct{}
@@ -37,7 +38,8 @@ type record struct {
 }
 
 const (
-	maxUnacked = 1024 // records
+	maxUnacked      = 1024     // records
+	maxUnackedBytes = 64 << 20 // and their bytes
 	ackTimeout = 10 * time.Second
 	retryPause = 250 * time.Millisecond // between two sendings of a record
 	drainWait  = 1500 * time.Millisecond
@@ -45,7 +47,7 @@ const (
 
 func newAppender(nc *nats.Conn, log *slog.Logger) (*appender, error) {
 	a := &appender{
-		log: log, places: make(chan struct{}, maxUnacked), sent: make(chan record, maxUnacked),
+		log: log, places: make(chan struct{}, maxUnacked), bytes: newGate(maxUnackedBytes), sent: make(chan record, maxUnacked),
 		quit: make(chan struct{}), stop: make(chan struct{}),
 	}
 	var err error
@@ -58,6 +60,9 @@ func newAppender(nc *nats.Conn, log *slog.Logger) (*appender, error) {
 
 // append sends a record, after waiting for a place. After hurry it drops what finds none.
 func (a *appender) append(subject string, data []byte) {
+	if !a.bytes.takeUnless(a.quit, int64(len(data))) {
+		return
+	}
 	select {
 	case a.places <- struct{}{}:
 		a.sent <- a.send(subject, data)
@@ -88,6 +93,7 @@ func (a *appender) settle() {
 		if r.ack != nil {
 			select {
 			case <-r.ack.Ok():
+				a.bytes.give(int64(len(r.data)))
 				<-a.places
 				continue
 			case err := <-r.ack.Err():

@@ -26,7 +26,7 @@ type asker struct {
 	lost   time.Duration
 
 	id      atomic.Uint64
-	buffers sync.Pool // *[]byte, of requests
+	bytes   *gate // of open requests
 	mu      sync.Mutex
 	pending map[uint64]*pendingCall
 	later   []postponed
@@ -53,6 +53,7 @@ type incoming struct {
 type pendingCall struct {
 	mu    sync.Mutex
 	to    replies
+	bytes int64        // of the request, given back when it is over
 	heard atomic.Int64 // unix nanoseconds of the last sign of life, at first of the asking
 	over  bool
 
@@ -63,16 +64,19 @@ var (
 	errProxyLost   = errors.New("the llmproxy fell silent")
 	errProxyShort  = errors.New("the llmproxy said that it was done and was not")
 	errProxyBroken = errors.New("the llmproxy's answer cannot be read")
-	errNoProxy     = errors.New("no llmproxy is running")
-	errProxyBusy   = errors.New("the llmproxy is busy")
+	errProxyLeft   = errors.New("the llmproxy left the request")
 	errProxyRefuse = errors.New("the llmproxy refused the request")
-	errNotSent     = errors.New("the request could not be sent")
+
+	// errUntaken: nobody has done anything about the request.
+	errUntaken   = errors.New("nobody took the request")
+	errNoProxy   = fmt.Errorf("%w: no llmproxy is running", errUntaken)
+	errProxyBusy = fmt.Errorf("%w: the llmproxy is busy", errUntaken)
+	errNotSent   = fmt.Errorf("%w: it could not be sent", errUntaken)
 )
 
 func newAsker(nc *nats.Conn, log *slog.Logger, cfg Config) (*asker, error) {
 	a := &asker{
-		nc: nc, log: log, prefix: nats.NewInbox() + ".", lost: cfg.Lost,
-		buffers: sync.Pool{New: func() any { return new([]byte) }},
+		nc: nc, log: log, prefix: nats.NewInbox() + ".", lost: cfg.Lost, bytes: newGate(cfg.InFlightBytes),
 		pending: map[uint64]*pendingCall{}, stop: make(chan struct{}),
 	}
 	for range max(2, runtime.GOMAXPROCS(0)) {
@@ -94,25 +98,20 @@ func newAsker(nc *nats.Conn, log *slog.Logger, cfg Config) (*asker, error) {
 	return a, nil
 }
 
-// send publishes a request; to is told what becomes of it. The request's ID is set by send, and nothing of it is kept.
-// Error: llm.ErrTooLarge and nats.ErrMaxPayload for a request that can never be sent, else errNotSent.
-func (a *asker) send(subject string, req *llm.Request, to replies) error {
-	id := a.id.Add(1)
-	req.ID = id
-	buf := a.buffers.Get().(*[]byte)
-	defer a.buffers.Put(buf)
-	data, err := llm.AppendRequest((*buf)[:0], req)
-	if err != nil {
-		return err
-	}
-	*buf = data
-	p := &pendingCall{to: to}
+// newID is an ID for a request.
+func (a *asker) newID() uint64 { return a.id.Add(1) }
+
+// send publishes an encoded request with an ID of newID; to is told what becomes of it. Its bytes have been taken from the
+// gate, and are given back when it is over. Nothing of data is kept. Error: nats.ErrMaxPayload for a request that can never
+// be sent, else errNotSent.
+func (a *asker) send(subject string, id uint64, data []byte, to replies) error {
+	p := &pendingCall{to: to, bytes: int64(len(data))}
 	p.heard.Store(time.Now().UnixNano())
 	a.mu.Lock()
 	a.pending[id] = p
 	a.mu.Unlock()
 	if err := a.nc.PublishRequest(subject, a.prefix+strconv.FormatUint(id, 36), data); err != nil {
-		a.forget(id)
+		a.over(id, p)
 		if errors.Is(err, nats.ErrMaxPayload) {
 			return fmt.Errorf("a request of %d bytes: %w", len(data), err)
 		}
@@ -121,10 +120,12 @@ func (a *asker) send(subject string, req *llm.Request, to replies) error {
 	return nil
 }
 
-func (a *asker) forget(id uint64) {
+// over forgets a request.
+func (a *asker) over(id uint64, p *pendingCall) {
 	a.mu.Lock()
 	delete(a.pending, id)
 	a.mu.Unlock()
+	a.bytes.give(p.bytes)
 }
 
 func (a *asker) receive(m *nats.Msg) {
@@ -157,7 +158,7 @@ func (a *asker) deliver(id uint64, m *nats.Msg) {
 		return // a late answer to a request that was given up; its calls were sent again
 	}
 	p.heard.Store(time.Now().UnixNano())
-	p.acknowledged.Store(true)
+	before := p.acknowledged.Swap(true)
 	if m.Header.Get("Status") == "503" {
 		a.end(id, p, errNoProxy)
 		return
@@ -170,7 +171,11 @@ func (a *asker) deliver(id uint64, m *nats.Msg) {
 	switch r.Refused {
 	case "":
 	case llm.RefusedBusy:
-		a.end(id, p, errProxyBusy)
+		if before { // it may have made the calls
+			a.end(id, p, errProxyLeft)
+		} else {
+			a.end(id, p, errProxyBusy)
+		}
 		return
 	default:
 		a.end(id, p, fmt.Errorf("%w: %s", errProxyRefuse, r.Refused))
@@ -183,7 +188,7 @@ func (a *asker) deliver(id uint64, m *nats.Msg) {
 	}
 	if r.Done {
 		p.over = true
-		a.forget(id)
+		a.over(id, p)
 	}
 	if len(r.Index) > 0 || r.Done {
 		p.to.result(r)
@@ -197,7 +202,7 @@ func (a *asker) end(id uint64, p *pendingCall, why error) {
 		return
 	}
 	p.over = true
-	a.forget(id)
+	a.over(id, p)
 	p.to.again(why)
 }
 

@@ -3,14 +3,17 @@ package agenthost
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
+	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/myriad-sim/myriad/internal/llm"
 	"github.com/myriad-sim/myriad/internal/population"
 	"github.com/myriad-sim/myriad/internal/runlog"
 	"github.com/myriad-sim/myriad/internal/stats"
+	"github.com/myriad-sim/myriad/pkg/subjects"
 )
 
 const benchAgents = 1024
@@ -18,14 +21,19 @@ const benchAgents = 1024
 // benchRun is a host without its goroutines that has a shard of agents in an open round.
 func benchRun(b *testing.B, source string) (*Service, *run, *shard, *runlog.State) {
 	s := newStage(b)
-	h := s.host(patient())
+	cfg := patient()
+	cfg.Batch, cfg.InFlightBytes = benchAgents, 1<<28
+	h := s.host(cfg)
+	_, err := s.nc.Subscribe(subjects.ChatAll(), func(*nats.Msg) {}) // or the broker says that nobody takes the calls
+	require.NoError(b, err)
+	require.NoError(b, s.nc.Flush())
 	s.create(source, benchAgents, benchAgents, h)
 	s.knows(h, func(r *run) bool { return len(r.listeners) > 0 })
 	r := newRun(h, "r2")
 	r.scenario = s.fold.Scenario
-	var err error
 	r.population, err = population.Draw(context.Background(), population.FromScenario(r.scenario), nil)
 	require.NoError(b, err)
+	r.lanes = newLanes(r)
 	sh := newShard(r, 0, 0, benchAgents, 1)
 	r.shards[0] = sh
 	state := s.fold.State
@@ -41,10 +49,20 @@ func perAgent(b *testing.B) {
 // BenchmarkRound is a host's part of a round of 1,024 agents on one goroutine: claim, prompts, requests on the connection,
 // results, reading, records for the log.
 func BenchmarkRound(b *testing.B) {
-	for name, source := range map[string]string{"shared": sharedAsk, "own": guess(benchAgents, "")} {
+	for name, source := range map[string]string{"shared": sharedAsk, "own": guess(benchAgents, ""), "persona": personaAsk} {
 		b.Run(name, func(b *testing.B) { benchRound(b, source) })
 	}
 }
+
+var personaAsk = fmt.Sprintf(`version: 1
+name: t
+rounds: 9
+population: {size: %d, distributions: [{name: school, categories: [{name: high school, proportion: 1/2}, {name: Ph.D., proportion: 1/2}]}, {template: age}]}
+models: {m: {provider: dummy}}
+agents: {all: {model: m, system: "You play a game: report a number from 0 to 100; who is closest to 2/3 of the average wins."}}
+turn:
+  - {id: guess, ask: "You are {{.persona.age}} and went to {{.persona.school}}. What do you report?", answer: {type: number, min: 0, max: 100}}
+`, benchAgents)
 
 var sharedAsk = fmt.Sprintf(`version: 1
 name: t
@@ -57,33 +75,32 @@ turn:
 `, benchAgents)
 
 func benchRound(b *testing.B, source string) {
-	h, r, sh, state := benchRun(b, source)
-	block, question := 0, 0
+	_, r, sh, state := benchRun(b, source)
+	l := r.lanes[0]
 	b.ReportAllocs()
 	for b.Loop() {
 		r.opened(state)
-		for agents := sh.claim(question); len(agents) > 0; {
-			_, n := r.cut(agents)
-			require.True(b, h.flight.TryAcquire(int64(n)))
-			batch := newBatch(r.current, sh, block, question, agents[:n])
-			batch.open, batch.left = make([]bool, n), n
-			req, err := r.request(batch, batch.items)
-			require.NoError(b, err)
-			require.NoError(b, r.asked(batch))
-			require.NoError(b, h.asker.send("nobody.listens", req, conversation(nil)))
-			h.asker.forget(req.ID)
-			result := benchResult(n)
-			for i := range batch.open {
-				batch.open[i] = true
-			}
-			batch.result(result)
-			agents = agents[n:]
-		}
+		a := asking{lane: l, now: r.current}
+		require.NoError(b, a.shard(b.Context(), sh))
+		batches := slices.Clone(a.batches)
+		require.Len(b, batches, 1)
+		a.send(b.Context())
+		r.svc.asker.forget(batches[0])
+		batches[0].result(benchResult(benchAgents))
 		if sh.todo != 0 || sh.next(benchAgents-1) != 1 {
 			b.Fatal("the round is not over")
 		}
 	}
 	perAgent(b)
+}
+
+// forget drops the request of a batch, which nobody answers.
+func (a *asker) forget(b *batch) {
+	for id, p := range a.pending {
+		if p.to == replies(b) {
+			a.over(id, p)
+		}
+	}
 }
 
 var benchReplies = func() (out []string) {
@@ -103,21 +120,16 @@ func benchResult(n int) *llm.Result {
 
 // BenchmarkRequest is the building of prompts and their request alone.
 func BenchmarkRequest(b *testing.B) {
-	for name, source := range map[string]string{"shared": sharedAsk, "own": guess(benchAgents, "")} {
+	for name, source := range map[string]string{"shared": sharedAsk, "own": guess(benchAgents, ""), "persona": personaAsk} {
 		b.Run(name, func(b *testing.B) {
 			_, r, sh, _ := benchRun(b, source)
-			agents := make([]int, benchAgents)
-			for i := range agents {
-				agents[i] = i
-			}
-			batch := newBatch(r.current, sh, 0, 0, agents)
+			batch := newBatch(r.current, sh, sh.rounds, 0, 0, upTo(benchAgents))
+			w := new(writer)
 			b.ReportAllocs()
 			for b.Loop() {
-				for at := 0; at < benchAgents; {
-					req, err := r.request(batch, batch.items[at:])
-					require.NoError(b, err)
-					at += len(req.Calls)
-				}
+				shas, err := r.write(w, 1, batch, 0)
+				require.NoError(b, err)
+				require.Len(b, shas, benchAgents)
 			}
 			perAgent(b)
 		})
@@ -127,21 +139,19 @@ func BenchmarkRequest(b *testing.B) {
 // BenchmarkRecords is the encoding of answers for the log.
 func BenchmarkRecords(b *testing.B) {
 	_, r, sh, _ := benchRun(b, sharedAsk)
-	agents := make([]int, 256)
-	for i := range agents {
-		agents[i] = i
-	}
-	batch := newBatch(r.current, sh, 0, 0, agents)
-	for i, it := range batch.items {
-		it.status, it.value, it.reply, it.calls = stats.Answered, int64(i)*1e6, benchReplies[i], 1
+	batch := newBatch(r.current, sh, sh.rounds, 0, 0, upTo(benchAgents))
+	c := newColumns(benchAgents)
+	for i := range benchAgents {
+		c.first(i, stats.Answered, int64(i)*1e6, benchReplies[i], benchResult(benchAgents), i)
+		c.Agents[i], c.Model[i] = i, "m"
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		data, err := r.encode(batch, batch.items)
+		data, err := r.encode(batch, &c.Answers)
 		require.NoError(b, err)
 		if len(data) != 1 || len(data[0]) > runlog.MaxChunkBytes {
 			b.Fatal("one record is enough")
 		}
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(agents)), "ns/agent")
+	perAgent(b)
 }

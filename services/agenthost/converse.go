@@ -16,9 +16,13 @@ func (r *run) converse(ctx context.Context, s *shard, agent int, said string) (s
 	if now == nil {
 		return "", errNoRound
 	}
-	block, _ := r.cut([]int{agent})
+	rounds, err := r.remembered(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	block := r.block(agent)
 	v := new(view)
-	past := s.remembers(v, agent, -1)
+	past := s.remembers(v, rounds, agent, -1)
 	messages, err := now.prompts.Talk(r.scenario, v, block, past, said)
 	if err != nil {
 		return "", err
@@ -28,11 +32,16 @@ func (r *run) converse(ctx context.Context, s *shard, agent int, said string) (s
 		call.Persona = r.population.Attributes(agent)
 	}
 	req := &llm.Request{
-		V: llm.Version, Run: r.id, Round: now.number, Model: now.models[block], Purpose: llm.PurposeInterview,
+		V: llm.Version, ID: r.svc.asker.newID(), Run: r.id, Round: now.number, Model: now.models[block], Purpose: llm.PurposeInterview,
 		System: now.prompts.SharedSystem(block), Facts: now.facts[0], Calls: []llm.Call{call},
 	}
+	data, err := llm.EncodeRequest(req)
+	if err != nil {
+		return "", err
+	}
 	c := make(conversation, 1)
-	if err := r.svc.asker.send(now.subjects[block], req, c); err != nil {
+	r.svc.asker.bytes.force(int64(len(data)))
+	if err := r.svc.asker.send(now.subjects[block], req.ID, data, c); err != nil {
 		return "", err
 	}
 	select {

@@ -73,28 +73,40 @@ func (r *run) receive(ctx context.Context, s *shard, m *nats.Msg) {
 		r.svc.respond(m, nil, err)
 		return
 	}
-	if verb == subjects.VerbState {
-		r.svc.respond(m, r.state(s, agent), nil)
+	if verb == subjects.VerbState && !s.forgets() {
+		out, err := r.state(ctx, s, agent)
+		r.svc.respond(m, out, err)
 		return
 	}
 	if !r.svc.direct.TryAcquire(1) {
 		r.svc.respond(m, nil, errCrowded)
 		return
 	}
+	if verb == subjects.VerbState {
+		r.apart(ctx, m, func() {}, func(ctx context.Context) (*msg.Msg, error) { return r.state(ctx, s, agent) })
+		return
+	}
 	ticket := s.enter(agent - s.first)
-	end := func() {
-		s.leave(agent-s.first, ticket)
+	r.apart(ctx, m, func() { s.leave(agent-s.first, ticket) }, func(ctx context.Context) (*msg.Msg, error) {
+		return r.handle(ctx, s, agent, verb, m, ticket)
+	})
+}
+
+// apart answers a message on a goroutine of its own. end is called when it is answered, or will not be.
+func (r *run) apart(ctx context.Context, m *nats.Msg, end func(), answer func(context.Context) (*msg.Msg, error)) {
+	over := func() {
+		end()
 		r.svc.direct.Release(1)
 	}
 	started := r.svc.goUnlessStopped(func() {
-		defer end()
+		defer over()
 		ctx, cancel := context.WithTimeout(ctx, directTimeout)
 		defer cancel()
-		out, err := r.handle(ctx, s, agent, verb, m, ticket)
+		out, err := answer(ctx)
 		r.svc.respond(m, out, err)
 	})
 	if !started {
-		end()
+		over()
 	}
 }
 

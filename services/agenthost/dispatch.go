@@ -2,228 +2,213 @@ package agenthost
 
 import (
 	"context"
-	"errors"
+	"runtime"
 	"slices"
-	"time"
+	"sync"
+	"sync/atomic"
 
-	"github.com/myriad-sim/myriad/internal/llm"
 	"github.com/myriad-sim/myriad/internal/runlog"
 	"github.com/myriad-sim/myriad/pkg/subjects"
 )
 
-// tellEvery is the pause between two reports that a run cannot go on.
-const tellEvery = time.Second
+// lane sends the first calls of the turns of all agents that one model speaks for. Each model has its own, so that a slow
+// one holds up nobody else's agents.
+type lane struct {
+	run      *run
+	blocks   []int // of the scenario
+	batch    int   // agents a request at most
+	inFlight *gate
+	wakeup   chan struct{}
+}
 
-// dispatch sends the first calls of the turns of all shards, as fast as the bound on agents in flight allows, whenever
-// something woke it. It returns when ctx is done.
-func (r *run) dispatch(ctx context.Context) error {
-	var tellAgain <-chan time.Time // set once the coordinator was told
+// newLanes makes the lanes of a run and returns them by block.
+func newLanes(r *run) []*lane {
+	cfg := &r.svc.cfg
+	byModel := map[string]*lane{}
+	var out []*lane
+	for i, b := range r.scenario.Blocks {
+		l := byModel[b.Model]
+		if l == nil {
+			limit := cfg.InFlight
+			if !r.scenario.Model(b.Model).Behavioural() {
+				limit = min(limit, cfg.ModelInFlight)
+			}
+			l = &lane{run: r, batch: min(cfg.Batch, limit), inFlight: newGate(int64(limit)), wakeup: make(chan struct{}, 1)}
+			byModel[b.Model] = l
+		}
+		l.blocks = append(l.blocks, i)
+		out = append(out, l)
+	}
+	return out
+}
+
+// start runs the lanes until ctx is done.
+func (r *run) start(ctx context.Context) {
+	var lanes []*lane
+	for _, l := range r.lanes {
+		if !slices.Contains(lanes, l) {
+			lanes = append(lanes, l)
+		}
+	}
+	for _, l := range lanes {
+		r.svc.goUnlessStopped(func() { l.work(ctx) })
+	}
+}
+
+func (l *lane) wake() {
+	select {
+	case l.wakeup <- struct{}{}:
+	default:
+	}
+}
+
+// work asks, whenever something woke it, all agents that may be asked, as fast as the bounds on what is in flight allow.
+func (l *lane) work(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
-		case <-r.wakeup:
-		case <-tellAgain:
-			tellAgain = nil
+			return
+		case <-l.wakeup:
 		}
-		r.mu.Lock()
-		shards := make([]*shard, 0, len(r.shards))
-		for _, s := range r.shards {
-			shards = append(shards, s)
-		}
-		halted, hopeless, reason := r.halted && !r.paused && !r.over, r.hopeless, r.reason
-		r.mu.Unlock()
-		slices.SortFunc(shards, func(a, b *shard) int { return a.index - b.index })
-		for _, s := range shards {
-			now := r.asking()
-			if now == nil {
-				s.admit()
-				continue
-			}
-			if err := r.dispatchShard(ctx, s, now); err != nil {
-				return err
-			}
-		}
-		switch {
-		case !halted:
-			tellAgain = nil
-		case tellAgain == nil:
-			r.svc.tell(ctx, runlog.Trouble{Run: r.id, From: r.svc.beat.ID, Reason: reason, Fatal: hopeless})
-			tellAgain = time.After(tellEvery)
+		if now := l.run.asking(); now != nil {
+			l.pass(ctx, now, l.run.owned())
 		}
 	}
 }
 
-func (r *run) dispatchShard(ctx context.Context, s *shard, now *round) error {
-	for q := range r.scenario.Turn {
-		agents := s.claim(q)
-		for len(agents) > 0 {
-			block, n := r.cut(agents)
-			if err := r.svc.flight.Acquire(ctx, int64(n)); err != nil {
-				s.release(agents) // they have no place in flight yet
-				return err
+// mostShards is how many shards one goroutine works on at a time at most: what it asks of them together is one record of
+// the log.
+const mostShards = 16
+
+// pass goes over shards once. Prompts are built on as many processors as there are.
+func (l *lane) pass(ctx context.Context, now *round, shards []*shard) {
+	processors := runtime.GOMAXPROCS(0)
+	each := min(max(1, len(shards)/(4*processors)), mostShards)
+	groups := (len(shards) + each - 1) / each
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(processors, groups) {
+		workers.Go(func() {
+			a := asking{lane: l, now: now}
+			for g := int(next.Add(1)) - 1; g < groups; g = int(next.Add(1)) - 1 {
+				for _, s := range shards[g*each : min(len(shards), (g+1)*each)] {
+					if a.shard(ctx, s) != nil {
+						break
+					}
+				}
+				a.send(ctx)
 			}
-			r.svc.inFlight.Add(int64(n))
-			r.send(newBatch(now, s, block, q, agents[:n]))
-			agents = agents[n:]
+		})
+	}
+	workers.Wait()
+}
+
+// asking gathers batches whose agents have their places in flight.
+type asking struct {
+	lane    *lane
+	now     *round
+	batches []*batch
+}
+
+// shard gathers the agents of a shard that may be asked, and sends what was gathered where it has to wait. The error is
+// that of ctx.
+func (a *asking) shard(ctx context.Context, s *shard) error {
+	r := a.lane.run
+	var rounds []*pastRound // looked up once there is somebody to ask
+	for _, block := range a.lane.blocks {
+		bounds := r.scenario.Blocks[block]
+		for q := range r.scenario.Turn {
+			agents := s.claim(q, bounds.First, bounds.First+bounds.Count)
+			if len(agents) > 0 && rounds == nil {
+				var err error
+				if rounds, err = r.remembered(ctx, s); err != nil {
+					r.unclaim(s, agents)
+					return err
+				}
+			}
+			for len(agents) > 0 {
+				n := min(len(agents), a.lane.batch)
+				if err := a.place(ctx, int64(n)); err != nil {
+					r.unclaim(s, agents)
+					return err
+				}
+				a.batches = append(a.batches, newBatch(a.now, s, rounds, block, q, agents[:n:n]))
+				agents = agents[n:]
+			}
 		}
 	}
 	return nil
 }
 
-// cut returns the block of the first agent and how many of the agents, at most a batch, belong to it.
-func (r *run) cut(agents []int) (block, n int) {
-	b := r.scenario.BlockOf(agents[0])
-	for &r.scenario.Blocks[block] != b {
-		block++
+// unclaim ends the turns of agents that have no place in flight yet.
+func (r *run) unclaim(s *shard, agents []int) {
+	if s.release(agents) {
+		r.wake()
 	}
-	for n < len(agents) && n < r.svc.cfg.Batch && agents[n] < b.First+b.Count {
-		n++
-	}
-	return block, n
 }
 
-// send asks for the calls of a batch, in as many requests as the byte limit needs. The agents' turns are claimed; where
-// nothing may be asked any more they are given back.
-func (r *run) send(b *batch) {
-	for rest := b.items; len(rest) > 0; {
-		if r.asking() != b.round || !r.owns(b.shard) {
-			r.giveBack(b, rest)
-			return
+// place takes places in flight for n agents. What was gathered is sent before it waits for one.
+func (a *asking) place(ctx context.Context, n int64) error {
+	own, all := a.lane.inFlight, a.lane.run.svc.flight
+	if !own.try(n) {
+		a.send(ctx)
+		if err := own.take(ctx, n); err != nil {
+			return err
 		}
-		part := &batch{shard: b.shard, round: b.round, block: b.block, question: b.question, purpose: b.purpose}
-		n, err := r.sendPart(part, rest)
-		if errors.Is(err, errNotSent) {
-			r.retry(part, err)
-		} else if err != nil {
+	}
+	if !all.try(n) {
+		a.send(ctx)
+		if err := all.take(ctx, n); err != nil {
+			own.give(n)
+			return err
+		}
+	}
+	return nil
+}
+
+// send says in the log what is about to be asked, and asks it.
+func (a *asking) send(ctx context.Context) {
+	r := a.lane.run
+	if len(a.batches) == 0 {
+		return
+	}
+	if r.asking() == a.now { // else send gives them back
+		if err := r.logAsked(a.batches); err != nil {
 			r.giveUp(err.Error())
-			r.giveBack(b, rest)
-			return
-		}
-		rest = rest[n:]
-	}
-}
-
-// sendPart makes the first of the items, as many as fit into one request, the batch's own and asks for their calls.
-func (r *run) sendPart(b *batch, items []*item) (int, error) {
-	req, err := r.request(b, items)
-	if err != nil {
-		return 0, err
-	}
-	n := len(req.Calls)
-	b.items, b.open, b.left = items[:n], make([]bool, n), n
-	for i := range b.open {
-		b.open[i] = true
-	}
-	if b.purpose == llm.PurposeAnswer {
-		if err := r.asked(b); err != nil {
-			return 0, err
 		}
 	}
-	return n, r.svc.asker.send(b.round.subjects[b.block], req, b)
+	for _, b := range a.batches {
+		r.sendWhen(b, func(n int64) error { return r.svc.asker.bytes.take(ctx, n) })
+	}
+	clear(a.batches)
+	a.batches = a.batches[:0]
 }
 
-// request builds the message for as many of the items as fit into one.
-func (r *run) request(b *batch, items []*item) (*llm.Request, error) {
-	now := b.round
-	req := &llm.Request{
-		V: llm.Version, Run: r.id, Round: now.number, Model: now.models[b.block], Purpose: b.purpose, Facts: now.facts[b.question],
-		Calls: make([]llm.Call, 0, len(items)),
-	}
-	if b.purpose != llm.PurposeExtract {
-		req.System = now.prompts.SharedSystem(b.block)
-	}
-	h, v := newHasher(req.System), new(view)
-	bytes := 0
-	for i, it := range items {
-		messages, err := b.messages(it, v)
+// logAsked says in the log that the agents of some batches of a round are about to be asked: one record a question, on the
+// subject of the first shard.
+func (r *run) logAsked(batches []*batch) error {
+	for q := range r.scenario.Turn {
+		var first *batch
+		var agents []int
+		for _, b := range batches {
+			if b.question == q {
+				if first == nil {
+					first = b
+				}
+				agents = append(agents, b.agents...)
+				b.asked = true
+			}
+		}
+		if first == nil {
+			continue
+		}
+		slices.Sort(agents) // blocks and questions of a shard may be out of order
+		h := runlog.Header{Run: r.id, Round: first.round.number, Writer: r.svc.beat.Incarnation, Epoch: first.shard.epoch}
+		data, err := runlog.EncodeAsked(h, runlog.Asked{Question: q, Shard: first.shard.index, Agents: runlog.AskedRanges(agents)})
 		if err != nil {
-			return nil, err
+			return err
 		}
-		c := llm.Call{Agent: uint64(it.agent), Attempt: it.attempt, Messages: messages} //nolint:gosec // agent numbers are positive
-		if now.persona[b.block] {
-			c.Persona = r.population.Attributes(it.agent)
-		}
-		if now.own[b.block] {
-			c.Own = v.own()
-		}
-		size := callBytes(&c)
-		if i > 0 && bytes+size > llm.ChunkBytes {
-			break
-		}
-		bytes += size
-		if b.purpose == llm.PurposeAnswer {
-			it.sha = h.sum(messages)
-		}
-		req.Calls = append(req.Calls, c)
+		r.svc.appender.append(subjects.LogAsked(r.id, first.shard.index), data)
 	}
-	return req, nil
-}
-
-// callBytes is about what a call takes in a request.
-func callBytes(c *llm.Call) int {
-	n := 16
-	for _, m := range c.Messages {
-		n += 16 + len(m.Content)
-	}
-	for name, value := range c.Persona {
-		n += 6 + len(name) + len(value)
-	}
-	for name := range c.Own {
-		n += 12 + len(name)
-	}
-	return n
-}
-
-// asked says in the log that the agents of a batch are about to be asked.
-func (r *run) asked(b *batch) error {
-	h := runlog.Header{Run: r.id, Round: b.round.number, Writer: r.svc.beat.Incarnation, Epoch: b.shard.epoch}
-	a := runlog.Asked{Question: b.question, Shard: b.shard.index, Agents: runlog.AskedRanges(agentsOf(b.items))}
-	data, err := runlog.EncodeAsked(h, a)
-	if err != nil {
-		return err
-	}
-	r.svc.appender.append(subjects.LogAsked(r.id, b.shard.index), data)
 	return nil
-}
-
-// followUp sends the calls that items need after their last completion, by purpose. All are sorted before the first is
-// sent: an item that is sent belongs to whoever takes its result.
-func (r *run) followUp(b *batch, items []*item) {
-	byPurpose := map[uint8][]*item{}
-	for _, it := range items {
-		byPurpose[it.purpose] = append(byPurpose[it.purpose], it)
-	}
-	for purpose, list := range byPurpose {
-		next := &batch{shard: b.shard, round: b.round, block: b.block, question: b.question, purpose: purpose, items: list}
-		r.send(next)
-	}
-}
-
-// giveBack ends the turns of items without an answer; their agents are asked again when the run may ask.
-func (r *run) giveBack(b *batch, items []*item) {
-	r.release(b.shard, agentsOf(items))
-}
-
-// retry gives back what is open in a batch. Its agents stay in their turn for a while first: a proxy that is busy or not
-// there would otherwise be asked over and over.
-func (r *run) retry(b *batch, why error) {
-	var open []*item
-	for i, o := range b.open {
-		if o {
-			open = append(open, b.items[i])
-			b.open[i] = false
-		}
-	}
-	b.left = 0
-	if len(open) == 0 {
-		return
-	}
-	if errors.Is(why, errProxyRefuse) || errors.Is(why, errProxyBroken) {
-		r.trouble(b.block, why.Error())
-		r.giveBack(b, open)
-		return
-	}
-	r.logger.Debug("model calls go out again", "round", b.round.number, "calls", len(open), "why", why)
-	r.svc.asker.postpone(func() { r.giveBack(b, open) })
 }

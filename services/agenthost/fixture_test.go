@@ -91,7 +91,7 @@ func newStage(t testing.TB) *stage {
 }
 
 func quick() Config {
-	return Config{InFlight: 4096, Batch: 256, KeepRuns: 2, Heartbeat: 50 * time.Millisecond, Flush: 5 * time.Millisecond, Lost: 150 * time.Millisecond}
+	return Config{InFlight: 4096, ModelInFlight: 4096, InFlightBytes: 1 << 20, Batch: 256, KeepRuns: 2, Heartbeat: 50 * time.Millisecond, Flush: 5 * time.Millisecond, Lost: 150 * time.Millisecond}
 }
 
 // host starts a host that stops with the test.
@@ -217,9 +217,17 @@ func (s *stage) value(question, agent int) float64 {
 // idle waits until the host has no agent in flight and every place in flight is free.
 func (s *stage) idle(h *Service) {
 	s.Helper()
-	require.Eventually(s, func() bool { return h.inFlight.Load() == 0 }, waitFor, pollEvery)
-	require.True(s, h.flight.TryAcquire(int64(h.cfg.InFlight)), "places in flight were lost")
-	h.flight.Release(int64(h.cfg.InFlight))
+	require.Eventually(s, func() bool { return h.flight.inUse() == 0 }, waitFor, pollEvery)
+	require.Zero(s, h.asker.bytes.inUse(), "bytes in flight were lost")
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, held := range h.runs {
+		held.run.mu.Lock()
+		for _, l := range held.run.lanes {
+			require.Zero(s, l.inFlight.inUse(), "places of a model were lost")
+		}
+		held.run.mu.Unlock()
+	}
 }
 
 // proxy is a scripted llmproxy. It keeps all requests.

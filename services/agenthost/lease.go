@@ -82,27 +82,33 @@ func (r *run) load(ctx context.Context, hash string) error {
 
 // recover reads what the log holds of shards that had another owner, up to the lease that gave them to this host.
 func (r *run) recover(ctx context.Context, s *runlog.State, gained map[int]*shard) error {
-	filters := []string{subjects.LogCtlAll(r.id)}
-	if len(gained) <= 32 {
+	filters := []string{subjects.LogAll(r.id)} // one filter is far cheaper for the broker than several
+	if len(gained) <= 8 && len(gained) < s.Shards() {
+		filters = []string{subjects.LogCtlAll(r.id)}
 		for i := range gained {
 			filters = append(filters, subjects.LogAnswer(r.id, i), subjects.LogMessage(r.id, i))
 		}
-	} else {
-		filters = append(filters, subjects.LogAnswerAll(r.id), subjects.LogMessageAll(r.id))
 	}
+	err := r.readBack(ctx, gained, filters, func(e runlog.Entry) bool { return e.Seq > s.CtlSeq })
+	if err != nil {
+		return fmt.Errorf("agenthost: run %s: take over %d shards: %w", r.id, len(gained), err)
+	}
+	return nil
+}
+
+var errEnough = errors.New("enough was read")
+
+// readBack takes what the log holds of shards into their memory, until enough says that a record is one too many.
+func (r *run) readBack(ctx context.Context, shards map[int]*shard, filters []string, enough func(runlog.Entry) bool) error {
 	fold := runlog.NewFold(r.id,
-		runlog.WithShards(func(i int) bool { return gained[i] != nil }),
-		runlog.WithAccept(func(_ int, a *runlog.Answers, positions []int) {
-			for _, at := range positions {
-				gained[a.Shard].record(a.Question, a.Agents[at], a.Status[at], a.Values[at], a.Text[at])
-			}
-		}))
+		runlog.WithShards(func(i int) bool { return shards[i] != nil }),
+		runlog.WithAccept(func(_ int, a *runlog.Answers, positions []int) { shards[a.Shard].record(a, positions) }))
 	err := runlog.Read(ctx, r.svc.js, 0, filters, func(e runlog.Entry) error {
-		if e.Seq > s.CtlSeq {
-			return nil
+		if enough(e) {
+			return errEnough
 		}
 		if at, err := subjects.ParseLog(e.Subject); err == nil && at.Class == subjects.ClassMessage {
-			if sh := gained[at.Shard]; sh != nil {
+			if sh := shards[at.Shard]; sh != nil {
 				sh.replay(e)
 			}
 			return nil
@@ -116,13 +122,13 @@ func (r *run) recover(ctx context.Context, s *runlog.State, gained map[int]*shar
 			r.giveUp(err.Error()) // as when the round was opened
 			return nil
 		}
-		for _, sh := range gained {
+		for _, sh := range shards {
 			sh.open(fold.Round, bound)
 		}
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("agenthost: run %s: take over %d shards: %w", r.id, len(gained), err)
+	if errors.Is(err, errEnough) {
+		return nil
 	}
-	return nil
+	return err
 }

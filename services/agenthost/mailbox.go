@@ -75,22 +75,25 @@ func (s *shard) admit() {
 	}
 }
 
-// claim returns the agents whose next question is q, of those that are not in a turn, in ascending order, and marks
-// them as in a turn.
-func (s *shard) claim(q int) []int {
+// claim returns the agents from first on, up to and without end, whose next question is q, of those that are not in a turn,
+// in ascending order, and marks them as in a turn.
+func (s *shard) claim(q, first, end int) []int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.todo == 0 {
 		return nil
 	}
-	out := make([]int, 0, s.todo)
-	for off := range s.n {
+	first, end = max(first, s.first), min(end, s.first+s.n)
+	out := make([]int, 0, min(s.todo, max(0, end-first)))
+	for off := first - s.first; off < end-s.first; off++ {
 		if s.inTurn[off] || s.next(off) != q {
 			continue
 		}
-		if m := s.busy[off]; m != nil {
-			if m.turnWaits = m.held; m.held { // its turn begins when whoever talks to it is done
-				continue
+		if len(s.busy) > 0 {
+			if m := s.busy[off]; m != nil {
+				if m.turnWaits = m.held; m.held { // its turn begins when whoever talks to it is done
+					continue
+				}
 			}
 		}
 		s.inTurn[off] = true
@@ -108,12 +111,14 @@ func (s *shard) release(agents []int) (unfinished bool) {
 	for _, a := range agents {
 		off := a - s.first
 		s.inTurn[off] = false
-		if s.next(off) < len(s.now.have) {
+		if s.next(off) < len(s.now.questions) {
 			s.todo++
 			unfinished = true
 		}
-		if m := s.busy[off]; m != nil {
-			m.next()
+		if len(s.busy) > 0 {
+			if m := s.busy[off]; m != nil {
+				m.next()
+			}
 		}
 	}
 	return unfinished
@@ -121,10 +126,10 @@ func (s *shard) release(agents []int) (unfinished bool) {
 
 // next is the first question an agent has not answered, the number of questions if there is none. s.mu is held.
 func (s *shard) next(off int) int {
-	for q := range s.now.have {
-		if !s.now.have[q][off] {
+	for q := range s.now.questions {
+		if !s.now.questions[q].there(off) {
 			return q
 		}
 	}
-	return len(s.now.have)
+	return len(s.now.questions)
 }

@@ -87,8 +87,12 @@ func (r *run) message(agent int) *msg.Msg {
 	return &out
 }
 
-// state describes an agent: who it is and what it answered. It leaves no trace and waits for nobody.
-func (r *run) state(s *shard, agent int) *msg.Msg {
+// state describes an agent: who it is and what it answered. It leaves no trace and waits for no turn.
+func (r *run) state(ctx context.Context, s *shard, agent int) (*msg.Msg, error) {
+	rounds, err := r.everything(ctx, s)
+	if err != nil {
+		return nil, err
+	}
 	out := r.message(agent)
 	for name, value := range r.population.Attributes(agent) {
 		out.Metadata["persona."+name] = value
@@ -97,13 +101,13 @@ func (r *run) state(s *shard, agent int) *msg.Msg {
 	defer s.mu.Unlock()
 	out.Metadata["round"] = s.round
 	var said []string
-	for _, p := range s.rounds {
-		for q := range p.have {
-			if p.have[q][agent-s.first] {
-				said = append(said, fmt.Sprintf("round %d, %s: %s", p.round.Number(), r.scenario.Turn[q].ID, p.text[q][agent-s.first]))
+	for _, p := range rounds {
+		for q := range p.questions {
+			if a, off := &p.questions[q], agent-s.first; a.there(off) {
+				said = append(said, fmt.Sprintf("round %d, %s: %s", p.round.Number(), r.scenario.Turn[q].ID, a.appendText(nil, off)))
 			}
 		}
 	}
 	out.Content = msg.Text(strings.Join(said, "\n"))
-	return out
+	return out, nil
 }

@@ -362,7 +362,9 @@ func TestSettings(t *testing.T) {
 	for name, change := range map[string]func(*Config){
 		"batch":     func(c *Config) { c.Batch = 0 },
 		"large":     func(c *Config) { c.Batch = llm.MaxCalls + 1 },
-		"in flight": func(c *Config) { c.InFlight = c.Batch - 1 },
+		"in flight": func(c *Config) { c.InFlight = 0 },
+		"model":     func(c *Config) { c.ModelInFlight = 0 },
+		"bytes":     func(c *Config) { c.InFlightBytes = 0 },
 		"flush":     func(c *Config) { c.Flush = 0 },
 		"heartbeat": func(c *Config) { c.Heartbeat = 0 },
 		"lost":      func(c *Config) { c.Lost = -1 },

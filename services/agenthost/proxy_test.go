@@ -1,9 +1,11 @@
 package agenthost
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -177,19 +179,23 @@ func TestNoProxy(t *testing.T) {
 	h := s.host(quick())
 	s.create(guess(3, ""), 3, 3, h)
 	s.open()
-	s.eventually(func() bool { return s.fold.Asked >= 6 }, "asked twice in vain")
+	s.knows(h, func(r *run) bool { return r.current != nil })
+	require.Eventually(t, func() bool { return h.asker.id.Load() >= 3 }, waitFor, pollEvery, "tried again in vain")
 	s.proxy(numbers)
 	s.complete()
 	s.answered(h)
+	require.EqualValues(t, 3, s.fold.Asked, "calls that nobody saw are not repeated calls")
 }
 
 // A request that is refused, a call that fails for good and a result that cannot be read stop the asking until the run is
 // resumed, and the coordinator is told until it has paused the run.
 func TestTroubleWithAModel(t *testing.T) {
 	columns := func(a asked, r llm.Result) { // encoded by somebody who does not check
-		data, err := llm.EncodeResult(&llm.Result{ID: a.ID, Done: true, Index: r.Index, Text: r.Text, TokensIn: make([]uint32, len(r.Index)), TokensOut: make([]uint32, len(r.Index)), Retries: make([]uint8, len(r.Index))})
+		n := len(r.Index)
+		tokens := slices.Repeat([]uint32{1}, n)
+		data, err := llm.EncodeResult(&llm.Result{ID: a.ID, Done: true, Index: r.Index, Text: r.Text, TokensIn: tokens, TokensOut: make([]uint32, n), Retries: make([]uint8, n)})
 		require.NoError(a.proxy.stage, err)
-		data = append(data[:0], []byte(strings.Replace(string(data), "\x92\x00\x00\x92\x00\x00\x92\x00\x00", "\x90\x92\x00\x00\x91\x00", 1))...)
+		data = bytes.Replace(data, []byte("\x92\x01\x01"), []byte("\x91\x01"), 1)
 		require.NoError(a.proxy.stage, a.proxy.stage.nc.Publish(a.inbox, data))
 	}
 	s := newStage(t)
@@ -224,7 +230,15 @@ func TestTroubleWithAModel(t *testing.T) {
 		first.Store(&c.first)
 		s.open()
 		for range 2 { // again, as nothing was done about it
-			tr := <-told
+			var tr runlog.Trouble
+			require.Eventually(t, func() bool {
+				select {
+				case tr = <-told:
+					return true
+				default:
+					return false
+				}
+			}, waitFor, pollEvery)
 			require.Equal(t, "r1", tr.Run)
 			require.Equal(t, h.beat.ID, tr.From)
 			require.Contains(t, tr.Reason, "model m: ")

@@ -2,6 +2,7 @@ package agenthost
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/myriad-sim/myriad/internal/llm"
 	"github.com/myriad-sim/myriad/internal/reading"
@@ -18,70 +19,95 @@ func believe(spec *scenario.AnswerSpec, got reading.Reading, err error, cut bool
 	return got, err
 }
 
-// read decides what a completion means for an item: an answer, another call, or no answer. cut says that it ended at a
-// length limit.
-func (b *batch) read(it *item, served, completion string, cut bool) {
-	text := clip(completion)
-	it.completed(b.purpose, served, text)
-	reader := b.round.readers[b.question]
-	spec := &b.shard.run.scenario.Turn[b.question].Answer
-	if it.purpose == llm.PurposeExtract {
-		got, err := reader.Extraction(completion)
+// read decides what completion i of a result means for the agent at a position: an answer, another call, or no answer.
+// Nearly always it is the answer, and then no item is made. b.mu is held.
+func (b *batch) read(at int, r *llm.Result, i int) {
+	completion := r.Text[i]
+	text, cut, spec := clip(completion), slices.Contains(r.Cut, uint32(i)), b.spec() //nolint:gosec // a position
+	if b.purpose == llm.PurposeExtract {
+		it := b.item(at, r, i, text)
+		got, err := b.round.readers[b.question].Extraction(completion)
 		got, err = believe(spec, got, err, cut)
-		switch {
-		case err == nil:
-			b.answered(it, stats.Extracted, got, it.reply)
-		case errors.Is(err, reading.ErrRefusal):
-			b.over(it, stats.Refused, 0)
-		default:
-			it.problem = err
-			b.askAgain(it, spec)
-		}
+		b.extracted(at, it, got, err)
 		return
 	}
-	it.reply = text
-	got, err := reader.Rule(completion)
+	got, err := b.round.readers[b.question].Rule(completion)
 	got, err = believe(spec, got, err, cut)
-	if err == nil && (spec.Extract != "always" || b.round.behavioural[b.block]) {
-		status := stats.Answered
-		if got.Repaired || it.purpose == llm.PurposeReask {
-			status = stats.Repaired
-		}
-		b.answered(it, status, got, text)
+	taken := err == nil && (spec.Extract != "always" || b.round.behavioural[b.block])
+	var value int64
+	var unfit error
+	if taken {
+		value, unfit = canonical(spec, got)
+	}
+	status := stats.Answered
+	if got.Repaired || b.purpose == llm.PurposeReask {
+		status = stats.Repaired
+	}
+	if taken && unfit == nil && b.items == nil {
+		b.got.first(at, status, value, text, r, i)
+		b.got.PromptSHA[at] = b.shas[at]
+		b.ready = append(b.ready, at)
 		return
+	}
+	it := b.item(at, r, i, text)
+	it.reply = text
+	switch {
+	case taken && unfit == nil:
+		b.over(at, it, status, value)
+		return
+	case taken:
+		err = unfit
 	}
 	it.problem = err
 	switch {
 	case errors.Is(err, reading.ErrRefusal):
-		b.over(it, stats.Refused, 0)
-	case spec.Extract == "rule" || b.round.behavioural[b.block] || errors.Is(err, reading.ErrOutOfRange):
-		b.askAgain(it, spec)
+		b.over(at, it, stats.Refused, 0)
+	case taken || spec.Extract == "rule" || b.round.behavioural[b.block] || errors.Is(err, reading.ErrOutOfRange):
+		b.askAgain(at, it)
 	default:
 		it.purpose = llm.PurposeExtract
 		b.later = append(b.later, it)
 	}
 }
 
-func (b *batch) askAgain(it *item, spec *scenario.AnswerSpec) {
-	if it.asks >= spec.MaxRetries {
-		b.missing(it)
+// item is the item of a position, which is made where the first reply was not the answer, with completion i taken in.
+func (b *batch) item(at int, r *llm.Result, i int, text string) *item {
+	var it *item
+	if b.items != nil {
+		it = b.items[at]
+	} else {
+		it = &item{agent: b.agents[at], attempt: b.round.attempt, sha: b.shas[at]}
+	}
+	it.took(r.Retries[i], r.TokensIn[i], r.TokensOut[i])
+	it.completed(b.purpose, r.Served, text)
+	return it
+}
+
+// extracted goes on after a call that was to read a reply.
+func (b *batch) extracted(at int, it *item, got reading.Reading, err error) {
+	var value int64
+	if err == nil {
+		value, err = canonical(b.spec(), got)
+	}
+	switch {
+	case err == nil:
+		b.over(at, it, stats.Extracted, value)
+	case errors.Is(err, reading.ErrRefusal):
+		b.over(at, it, stats.Refused, 0)
+	default:
+		it.problem = err
+		b.askAgain(at, it)
+	}
+}
+
+func (b *batch) askAgain(at int, it *item) {
+	if it.asks >= b.spec().MaxRetries {
+		b.missing(at, it)
 		return
 	}
 	it.asks++
 	it.purpose = llm.PurposeReask
 	b.later = append(b.later, it)
-}
-
-func (b *batch) answered(it *item, status stats.Status, got reading.Reading, raw string) {
-	spec := &b.shard.run.scenario.Turn[b.question].Answer
-	value, err := canonical(spec, got)
-	if err != nil {
-		it.problem = err
-		b.askAgain(it, spec)
-		return
-	}
-	it.reply = raw
-	b.over(it, status, value)
 }
 
 // canonical is the integer under which an answer is summed and digested.
@@ -98,32 +124,32 @@ func canonical(spec *scenario.AnswerSpec, got reading.Reading) (int64, error) {
 }
 
 // missing applies the scenario's rule for answers that could not be had.
-func (b *batch) missing(it *item) {
-	r := b.shard.run
-	spec := &r.scenario.Turn[b.question].Answer
+func (b *batch) missing(at int, it *item) {
+	r, spec := b.shard.run, b.spec()
 	switch r.scenario.Missing.Then {
 	case "previous":
 		if value, reply, ok := b.shard.previous(b.question, it.agent); ok {
 			if spec.Type == scenario.TypeText || spec.Type == scenario.TypeJSON {
 				it.reply = reply // it is the answer
 			}
-			b.over(it, stats.Fallback, value)
+			b.over(at, it, stats.Fallback, value)
 			return
 		}
 	case "value":
 		if spec.Type == scenario.TypeNumber {
 			if v, err := r.scenario.Missing.Value.Number(b.round.env); err == nil {
 				if c, err := stats.Canonical(v, spec.Decimals); err == nil {
-					b.over(it, stats.Fallback, c)
+					b.over(at, it, stats.Fallback, c)
 					return
 				}
 			}
 		}
 	}
-	b.over(it, stats.Missing, 0)
+	b.over(at, it, stats.Missing, 0)
 }
 
-func (b *batch) over(it *item, status stats.Status, value int64) {
-	it.status, it.value = status, value
-	b.ready = append(b.ready, it)
+// over ends a turn that has an item.
+func (b *batch) over(at int, it *item, status stats.Status, value int64) {
+	b.got.item(at, status, value, it)
+	b.ready = append(b.ready, at)
 }

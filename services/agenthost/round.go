@@ -3,6 +3,7 @@ package agenthost
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/vmihailenco/msgpack/v5"
 
@@ -24,11 +25,12 @@ type round struct {
 	readers     []*reading.Reader // by question
 	facts       [][]byte          // by question
 	env         expression.Env
-	models      [][]byte // by block
-	subjects    []string // by block: where its calls go
-	behavioural []bool   // by block
-	persona     []bool   // by block: the model reads personas
-	own         []bool   // by block: the model reads the agent's own last answers
+	models      [][]byte   // by block
+	subjects    []string   // by block: where its calls go
+	names       [][]string // by block: the name of its model, once for each answer of a chunk
+	behavioural []bool     // by block
+	persona     []bool     // by block: the model reads personas
+	own         []bool     // by block: the model reads the agent's own last answers
 }
 
 // attemptsPerOpening separates the logical attempts of a round that is opened again from those before.
@@ -75,6 +77,7 @@ func newRound(s *scenario.Scenario, number int, o runlog.Opened, prompts *prompt
 		}
 		r.models = append(r.models, data)
 		r.subjects = append(r.subjects, subjects.Chat(m.Name))
+		r.names = append(r.names, slices.Repeat([]string{m.Name}, runlog.MaxChunk))
 		r.behavioural = append(r.behavioural, m.Behavioural())
 		persona, own := readsAgent(s, *m)
 		r.persona, r.own = append(r.persona, persona), append(r.own, own)

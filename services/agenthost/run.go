@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/myriad-sim/myriad/internal/population"
@@ -13,18 +15,19 @@ import (
 	"github.com/myriad-sim/myriad/pkg/subjects"
 )
 
-// run is one run in which this host owns shards. Its control goroutine (follow) applies control records, its dispatcher
-// (dispatch) sends the first calls of turns; results come in on the asker's goroutines. Locks are taken in the order
-// pendingCall, batch, run, shard.
+// run is one run in which this host owns shards. Its control goroutine (follow) applies control records, its lanes send the
+// first calls of turns; results come in on the asker's goroutines. Locks are taken in the order pendingCall, batch, run,
+// shard.
 type run struct {
 	svc        *Service
 	id         string
 	logger     *slog.Logger
 	scenario   *scenario.Scenario
 	population *population.Population
-	bound      map[int]*prompt.Round // of past rounds that are remembered; the control goroutine's own
+	lanes      []*lane // by block; those of blocks with the same model are the same
 
 	mu        sync.Mutex
+	bound     map[int]*prompt.Round // of rounds that are remembered
 	shards    map[int]*shard
 	listeners map[int]listener // by shard
 	current   *round           // nil before the first, and when the open one cannot be played
@@ -59,6 +62,9 @@ func (r *run) apply(ctx context.Context, s *runlog.State, h runlog.Header) error
 	switch h.Kind {
 	case subjects.KindCreated:
 		r.scenario = s.Scenario
+		lanes := newLanes(r)
+		r.set(func() { r.lanes = lanes })
+		r.start(ctx)
 	case subjects.KindLease:
 		return r.lease(ctx, s)
 	case subjects.KindOpened:
@@ -86,7 +92,14 @@ func (r *run) set(change func()) {
 	r.wake()
 }
 
+// wake has everything looked at that may be done now.
 func (r *run) wake() {
+	r.mu.Lock()
+	lanes := r.lanes
+	r.mu.Unlock()
+	for _, l := range lanes {
+		l.wake()
+	}
 	select {
 	case r.wakeup <- struct{}{}:
 	default:
@@ -95,27 +108,34 @@ func (r *run) wake() {
 
 // bind returns the templates of a round, from memory where the round is remembered.
 func (r *run) bind(number int, o runlog.Opened) (*prompt.Round, error) {
-	if b := r.bound[number]; b != nil {
+	r.mu.Lock()
+	b := r.bound[number]
+	r.mu.Unlock()
+	if b != nil {
 		return b, nil
 	}
 	b, err := prompt.NewRound(r.scenario, shared(r.scenario, number, o))
 	if err != nil {
 		return nil, err
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.bound[number] = b
-	if keep := r.keeps(); keep >= 0 {
-		delete(r.bound, number-keep-1)
+	if keep := r.scenario.Memory.Turns; keep >= 0 {
+		delete(r.bound, number-keep-2)
 	}
 	return b, nil
 }
 
-// keeps is the number of past rounds a shard keeps; -1 is all. It is one more than agents remember, because the questions
-// of the oldest round they remember may quote the answers of the one before.
-func (r *run) keeps() int {
-	if r.scenario.Memory.Turns < 0 {
-		return -1
+// block is the number of the block an agent belongs to.
+func (r *run) block(agent int) int {
+	b := r.scenario.BlockOf(agent)
+	for i := range r.scenario.Blocks {
+		if &r.scenario.Blocks[i] == b {
+			return i
+		}
 	}
-	return r.scenario.Memory.Turns + 1
+	return 0
 }
 
 func (r *run) opened(s *runlog.State) {
@@ -181,6 +201,13 @@ func (r *run) fresh(b *batch) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.current == b.round && r.shards[b.shard.index] == b.shard
+}
+
+// owned are the shards of this host, in order.
+func (r *run) owned() []*shard {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.SortedFunc(maps.Values(r.shards), func(a, b *shard) int { return a.index - b.index })
 }
 
 func (r *run) agents() int {

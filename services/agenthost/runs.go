@@ -41,7 +41,7 @@ func (s *Service) take(ctx context.Context, id string) {
 			r.giveUp(err.Error())
 		}
 	})
-	s.done.Go(func() { _ = r.dispatch(ctx) }) // ends with ctx only
+	s.done.Go(func() { r.report(ctx) })
 }
 
 // ended keeps an ended run for questions to its agents, and forgets the oldest kept one beyond the limit.
@@ -55,6 +55,39 @@ func (s *Service) ended(r *run) {
 		if h := s.runs[old]; h != nil {
 			h.cancel()
 			delete(s.runs, old)
+		}
+	}
+}
+
+// tellEvery is the pause between two reports that a run cannot go on.
+const tellEvery = time.Second
+
+// report tells the coordinator that a run cannot go on, and lets those in who wait for agents that nobody asks. It ends
+// with ctx.
+func (r *run) report(ctx context.Context) {
+	var tellAgain <-chan time.Time // set once the coordinator was told
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.wakeup:
+		case <-tellAgain:
+			tellAgain = nil
+		}
+		r.mu.Lock()
+		halted, hopeless, reason := r.halted && !r.paused && !r.over, r.hopeless, r.reason
+		r.mu.Unlock()
+		if r.asking() == nil {
+			for _, s := range r.owned() {
+				s.admit()
+			}
+		}
+		switch {
+		case !halted:
+			tellAgain = nil
+		case tellAgain == nil:
+			r.svc.tell(ctx, runlog.Trouble{Run: r.id, From: r.svc.beat.ID, Reason: reason, Fatal: hopeless})
+			tellAgain = time.After(tellEvery)
 		}
 	}
 }

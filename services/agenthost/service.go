@@ -8,7 +8,6 @@ import (
 	"os"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -18,7 +17,6 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/myriad-sim/myriad/internal/hosts"
-	"github.com/myriad-sim/myriad/internal/runlog"
 	"github.com/myriad-sim/myriad/pkg/subjects"
 )
 
@@ -30,9 +28,8 @@ type Service struct {
 	cfg Config
 
 	beat     hosts.Beat
-	flight   *semaphore.Weighted // agents that wait for a model
+	flight   *gate               // agents that wait for a model
 	direct   *semaphore.Weighted // messages to single agents under way
-	inFlight atomic.Int64
 	asker    *asker
 	appender *appender
 	micro    micro.Service
@@ -59,14 +56,8 @@ type held struct {
 
 // New returns a host on a connection. The connection is the caller's to close, after Stop.
 func New(nc *nats.Conn, log *slog.Logger, cfg Config) (*Service, error) {
-	if cfg.Batch < 1 || cfg.Batch > runlog.MaxChunk {
-		return nil, fmt.Errorf("agenthost: batch of %d calls, want 1..%d", cfg.Batch, runlog.MaxChunk)
-	}
-	if cfg.InFlight < cfg.Batch {
-		return nil, fmt.Errorf("agenthost: %d agents in flight is less than a batch of %d", cfg.InFlight, cfg.Batch)
-	}
-	if cfg.Heartbeat <= 0 || cfg.Flush <= 0 || cfg.Lost <= 0 {
-		return nil, fmt.Errorf("agenthost: heartbeat %v, flush %v and proxy_lost %v must be more than zero", cfg.Heartbeat, cfg.Flush, cfg.Lost)
+	if err := cfg.check(); err != nil {
+		return nil, err
 	}
 	js, err := jetstream.New(nc)
 	if err != nil {
@@ -82,7 +73,7 @@ func New(nc *nats.Conn, log *slog.Logger, cfg Config) (*Service, error) {
 	}
 	return &Service{
 		nc: nc, js: js, log: log.With("service", "agenthost", "host", cfg.ID), cfg: cfg,
-		flight: semaphore.NewWeighted(int64(cfg.InFlight)), direct: semaphore.NewWeighted(maxDirect), runs: map[string]*held{}, failed: make(chan error, 1),
+		flight: newGate(int64(cfg.InFlight)), direct: semaphore.NewWeighted(maxDirect), runs: map[string]*held{}, failed: make(chan error, 1),
 		beat: hosts.Beat{
 			ID: cfg.ID, Incarnation: incarnation, Address: address, PID: os.Getpid(), Started: time.Now().UTC(),
 			CPUs: runtime.GOMAXPROCS(0),
@@ -194,7 +185,7 @@ func (s *Service) goUnlessStopped(fn func()) bool {
 
 func (s *Service) now() hosts.Beat {
 	b := s.beat
-	b.InFlight = int(s.inFlight.Load())
+	b.InFlight = int(s.flight.inUse())
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	b.MemoryBytes = m.Sys

@@ -1,13 +1,15 @@
 package agenthost
 
 import (
+	"slices"
 	"time"
 )
 
 // A request that was never acknowledged may wait its turn at a proxy that is alive and busy, so it gets more time.
 const unheardFactor = 3
 
-// Calls that nobody took are sent again after this part of the time after which a silent proxy is lost.
+// Calls are sent again after this part of the time after which a silent proxy is lost, at first; then twice as late each
+// time, up to that time.
 const againPart = 12
 
 // postponed is something to be done later.
@@ -16,23 +18,26 @@ type postponed struct {
 	do func()
 }
 
-// postpone has fn called on the asker's goroutine in a while, unless the asker is closed first.
-func (a *asker) postpone(fn func()) {
+// postpone has fn called on the asker's goroutine in a while, the later the more tries there were, unless the asker is
+// closed first.
+func (a *asker) postpone(tries int, fn func()) {
+	wait := min(a.lost/againPart<<min(tries, 8), a.lost)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.later = append(a.later, postponed{time.Now().Add(a.lost / againPart), fn})
+	a.later = append(a.later, postponed{time.Now().Add(wait), fn})
 }
 
-// due takes out what was postponed until now. All of it waits equally long, so it is in order.
-func (a *asker) due(now time.Time) []postponed {
+// due takes out what was postponed until now.
+func (a *asker) due(now time.Time) (due []postponed) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	n := 0
-	for n < len(a.later) && !a.later[n].at.After(now) {
-		n++
-	}
-	due := a.later[:n:n]
-	a.later = a.later[n:]
+	a.later = slices.DeleteFunc(a.later, func(p postponed) bool {
+		if p.at.After(now) {
+			return false
+		}
+		due = append(due, p)
+		return true
+	})
 	return due
 }
 

@@ -4,18 +4,21 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"reflect"
 	"sync"
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/myriad-sim/myriad/internal/control"
 	"github.com/myriad-sim/myriad/internal/population"
 	"github.com/myriad-sim/myriad/internal/population/remote"
 	"github.com/myriad-sim/myriad/internal/runlog"
 	"github.com/myriad-sim/myriad/pkg/subjects"
 )
 
-// driver moves one run forward. follow applies records; step decides what comes next from what the log says, and is
-// called after every record and whenever the hosts change.
+// driver moves one run forward. follow applies records; step decides what comes next from what the log says. It is taken
+// after what can change the decision: a control record, the last answer of a round, and the poke that comes each second
+// and whenever somebody is to be noticed. It looks at every shard, which would be too much after every record.
 type driver struct {
 	svc  *Service
 	id   string
@@ -31,6 +34,8 @@ type driver struct {
 	refused  string // why it cannot be drawn
 	waiting  bool   // said that there are no hosts
 	finished chan struct{}
+
+	projected control.Info // what lists show
 }
 
 func newDriver(svc *Service, id string, held bool) *driver {
@@ -80,28 +85,46 @@ func (d *driver) follow(ctx context.Context) error {
 			d.mu.Lock()
 			defer d.mu.Unlock()
 			d.live = true
-			d.svc.project(ctx, &d.fold.State)
-			return d.stepOrOver(ctx)
+			err := d.stepOrOver(ctx)
+			d.project(ctx)
+			return err
 		},
-		func(e runlog.Entry) error {
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			faults := d.fold.FaultCount
-			h, err := d.fold.Apply(e)
-			if n := len(d.fold.Faults); d.fold.FaultCount > faults && n > 0 && d.live {
-				d.log.Warn("fault", "what", d.fold.Faults[n-1].What)
-			}
-			if err != nil || !d.live {
-				return err
-			}
-			if h.Kind == subjects.KindResumed {
-				d.held = false
-			}
-			if h.Kind != runlog.KindAnswer && h.Kind != runlog.KindAsked {
-				d.svc.project(ctx, &d.fold.State)
-			}
-			return d.stepOrOver(ctx)
-		})
+		func(e runlog.Entry) error { return d.apply(ctx, e) })
+}
+
+// apply takes in a record, and a step if it calls for one.
+func (d *driver) apply(ctx context.Context, e runlog.Entry) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	faults, decided, complete := d.fold.FaultCount, d.fold.CtlSeq, d.fold.Complete()
+	h, err := d.fold.Apply(e)
+	if n := len(d.fold.Faults); d.fold.FaultCount > faults && n > 0 && d.live {
+		d.log.Warn("fault", "what", d.fold.Faults[n-1].What)
+	}
+	switch {
+	case err != nil || !d.live:
+		return err
+	case d.fold.CtlSeq > decided:
+		if h.Kind == subjects.KindResumed {
+			d.held = false
+		}
+		err = d.stepOrOver(ctx) // first, for the run waits for it
+		d.project(ctx)
+		return err
+	case d.fold.Complete() && !complete:
+		d.try(ctx)
+	}
+	return nil
+}
+
+// project tells the bucket of runs, if there is something to tell: most control records change nothing that lists show.
+func (d *driver) project(ctx context.Context) {
+	if d.fold.Phase == runlog.PhaseNone {
+		return
+	}
+	if i := info(&d.fold.State); !reflect.DeepEqual(i, d.projected) && d.svc.project(ctx, &d.fold.State) {
+		d.projected = i
+	}
 }
 
 // errOver ends the following of a run that is over.

@@ -20,10 +20,12 @@ import (
 	"github.com/myriad-sim/myriad/internal/runlog"
 )
 
-const (
-	typeJSONL = "application/x-ndjson"
-	typeCSV   = "text/csv; charset=utf-8; header=present"
-)
+// mediaTypes are those of the formats of rows.
+var mediaTypes = map[report.Format]string{
+	report.FormatCSV:     "text/csv; charset=utf-8; header=present",
+	report.FormatJSONL:   "application/x-ndjson",
+	report.FormatParquet: "application/vnd.apache.parquet",
+}
 
 func (v *server) routeResults(api huma.API) {
 	op := func(id, path, summary, description string, responses map[string]*huma.Response) huma.Operation {
@@ -32,9 +34,11 @@ func (v *server) routeResults(api huma.API) {
 			Description: description, Responses: responses,
 		}
 	}
+	rows := sends("Rows, as they are read", text(), mediaTypes[report.FormatJSONL], "text/csv")
+	rows["200"].Content[mediaTypes[report.FormatParquet]] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}
 	operation(v, api, op("get-results", "results", "Download every answer",
 		"One row for each round, agent and question of the closed rounds; the codebook explains the columns. If the rows cannot be read to the end the transfer breaks off.",
-		sends("Rows, as they are read", text(), typeJSONL, "text/csv")), v.results)
+		rows), v.results)
 	operation(v, api, op("get-summary", "summary", "Get the summary", "The object of summary.json.",
 		sends("The summary", schemaOf[report.Summary](api), "application/json")), v.summary)
 	operation(v, api, op("get-report", "report", "Open the report", "A page with figures and charts that needs nothing from elsewhere; save it to keep or send it.",
@@ -127,14 +131,8 @@ func (v *server) source(ctx context.Context, in *runInput) (*document, error) {
 }
 
 type resultsInput struct {
-	ID     string `path:"id" doc:"Id of the run." example:"guess-two-thirds-4kq2m7xa"`
-	Format string `query:"format" enum:"jsonl,csv" default:"jsonl" doc:"JSON lines or CSV, with the same columns."`
-}
-
-// rowWriter is a report.CSV or a report.JSONL.
-type rowWriter interface {
-	Write(report.Row) error
-	Close() error
+	ID     string        `path:"id" doc:"Id of the run." example:"guess-two-thirds-4kq2m7xa"`
+	Format report.Format `query:"format" enum:"jsonl,csv,parquet" default:"jsonl" doc:"JSON lines, CSV or Parquet, with the same columns."`
 }
 
 func (v *server) results(ctx context.Context, in *resultsInput) (*huma.StreamResponse, error) {
@@ -144,20 +142,17 @@ func (v *server) results(ctx context.Context, in *resultsInput) (*huma.StreamRes
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		r, w := humago.Unwrap(hc)
-		out := &rowStream{w: w, control: http.NewResponseController(w), name: in.ID + "-results." + in.Format, mediaType: typeJSONL}
-		names := results.Personas(st.Scenario)
-		var rows rowWriter
-		if in.Format == "csv" {
-			out.mediaType = typeCSV
-			rows = report.NewCSV(out, names)
-		} else {
-			rows = report.NewJSONL(out, names)
+		out := &rowStream{
+			w: w, control: http.NewResponseController(w), name: in.ID + "-results." + string(in.Format), mediaType: mediaTypes[in.Format],
 		}
 		if r.Method == http.MethodHead {
 			out.start()
 			return
 		}
-		err := results.Rows(r.Context(), v.svc.js, st, func(row *report.Row) error { return rows.Write(*row) })
+		rows, err := report.NewRowWriter(in.Format, out, results.Summary(st), results.PersonaColumns(st))
+		if err == nil {
+			err = results.Batches(r.Context(), v.svc.js, st, rows.Write)
+		}
 		if err == nil {
 			err = rows.Close()
 		}

@@ -249,11 +249,8 @@ func info(s *runlog.State) control.Info {
 	return i
 }
 
-// project puts what is in the log into the bucket of runs, where lists are read from.
-func (s *Service) project(ctx context.Context, st *runlog.State) {
-	if st.Phase == runlog.PhaseNone {
-		return
-	}
+// project puts what is in the log into the bucket of runs, where lists are read from, and reports whether that worked.
+func (s *Service) project(ctx context.Context, st *runlog.State) bool {
 	data, err := json.Marshal(info(st))
 	if err == nil {
 		_, err = s.runs.Put(ctx, subjects.Encode(st.Run), data)
@@ -261,6 +258,7 @@ func (s *Service) project(ctx context.Context, st *runlog.State) {
 	if err != nil && ctx.Err() == nil {
 		s.log.Warn("run not projected", "run", st.Run, "error", err)
 	}
+	return err == nil
 }
 
 // list returns the runs in the bucket, newest first.

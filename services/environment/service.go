@@ -85,7 +85,7 @@ func (s *Service) Stop(context.Context) error {
 }
 
 func (s *Service) follow(ctx context.Context, run string) {
-	fold := runlog.NewFold(run, runlog.WithAnswers())
+	fold := runlog.NewFold(run, runlog.WithColumns())
 	err := runlog.Drive(ctx, s.js, fold, runlog.RunSubjects(run), func(h runlog.Header) error { return s.step(ctx, fold, h) })
 	if err != nil && ctx.Err() == nil {
 		s.log.Error("run given up", "run", run, "error", err)
@@ -97,7 +97,9 @@ func (s *Service) step(ctx context.Context, fold *runlog.Fold, h runlog.Header) 
 	if h.Kind == subjects.KindEnvState {
 		s.project(ctx, &fold.State)
 	}
-	if fold.Phase != runlog.PhaseClosed {
+	// Only the record that closes a round calls for a new world, or the end of what there was at the start; not each late
+	// answer or message that comes before the world is on record.
+	if fold.Phase != runlog.PhaseClosed || h.Kind != "" && h.Kind != subjects.KindClosed {
 		return nil
 	}
 	next, err := nextWorld(&fold.State, fold.Columns())

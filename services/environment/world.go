@@ -10,16 +10,45 @@ import (
 	"github.com/myriad-sim/myriad/pkg/scenario"
 )
 
-// nextWorld computes the state after a round. All expressions see the old state and this round's answers: the update is
-// synchronous, so the order of the keys does not matter.
+// column is the answers to a question with the figures that the closed record has of them, so that a mean of a million
+// answers is not computed again for every expression that names it.
+type column struct {
+	*stats.Column
+	known stats.Summary
+}
+
+func (c column) Count() int { return c.known.Valid }
+
+func (c column) Mean() (float64, bool) { return c.known.Mean, true }
+
+func (c column) MinMax() (lo, hi float64, ok bool) { return c.known.Min, c.known.Max, true }
+
+func (c column) Std() (float64, bool) { return c.known.Std, c.known.Valid > 1 }
+
+func (c column) Median() (float64, bool) { return c.known.Median, true }
+
+// columnsOf returns the answers of the round that was closed last, by question.
+func columnsOf(s *runlog.State, columns []*stats.Column) map[string]expression.Column {
+	out := make(map[string]expression.Column, len(columns))
+	questions := s.Rounds[len(s.Rounds)-1].Closed.Questions
+	for i, q := range s.Scenario.Turn {
+		out[q.ID] = columns[i]
+		for _, told := range questions {
+			if told.ID == q.ID && told.Summary.HasNumbers {
+				out[q.ID] = column{columns[i], told.Summary}
+			}
+		}
+	}
+	return out
+}
+
+// nextWorld computes the state after the round that was closed last. All expressions see the old state and this round's
+// answers: the update is synchronous, so the order of the keys does not matter.
 func nextWorld(s *runlog.State, columns []*stats.Column) (runlog.EnvState, error) {
 	sc := s.Scenario
 	env := expression.Env{
 		Vars: sc.Vars, World: s.World, Previous: s.Previous, Round: s.Round, Size: sc.Population.Size,
-		Answers: map[string]expression.Column{},
-	}
-	for i, q := range sc.Turn {
-		env.Answers[q.ID] = columns[i]
+		Answers: columnsOf(s, columns),
 	}
 	out := runlog.EnvState{World: make(map[string]float64, len(sc.World)), Winners: map[string]runlog.Winners{}}
 	// a key that no update names keeps its value

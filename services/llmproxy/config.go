@@ -15,6 +15,8 @@ const EnvPrefix = "MYRIAD_LLMPROXY_"
 // models name, and only for the hosts that KeyHosts binds them to.
 type Config struct {
 	MaxCalls        int           `env:"MAX_CALLS" envDefault:"2097152" desc:"calls accepted and not finished at most; more are refused as busy"`
+	MaxBytes        int64         `env:"MAX_BYTES" envDefault:"1073741824" desc:"bytes held for accepted calls at most; more are refused as busy"`
+	ModelCalls      int           `env:"MODEL_CALLS" envDefault:"262144" desc:"calls of one model that wait for its servers at most; more are refused as busy"`
 	Concurrency     int           `env:"CONCURRENCY" envDefault:"64" desc:"calls in flight per endpoint, for models that do not say"`
 	Timeout         time.Duration `env:"TIMEOUT" envDefault:"2m" desc:"time for one attempt of a call, for models that do not say"`
 	MaxAttempts     int           `env:"MAX_ATTEMPTS" envDefault:"8" desc:"attempts of a call at most; those that only test whether a server is back do not count"`
@@ -42,7 +44,7 @@ func LoadConfig() (Config, error) {
 
 func (c Config) check() error {
 	for name, n := range map[string]int64{
-		"MAX_CALLS": int64(c.MaxCalls), "CONCURRENCY": int64(c.Concurrency), "TIMEOUT": int64(c.Timeout),
+		"MAX_CALLS": int64(c.MaxCalls), "MAX_BYTES": c.MaxBytes, "MODEL_CALLS": int64(c.ModelCalls), "CONCURRENCY": int64(c.Concurrency), "TIMEOUT": int64(c.Timeout),
 		"MAX_ATTEMPTS": int64(c.MaxAttempts), "RETRY_FOR": int64(c.RetryFor), "BACKOFF": int64(c.Backoff),
 		"BACKOFF_MAX": int64(c.BackoffMax), "RETRY_AFTER_MAX": int64(c.RetryAfterMax),
 		"BREAKER_FAILURES": int64(c.BreakerFailures), "BREAKER_WAIT": int64(c.BreakerWait),

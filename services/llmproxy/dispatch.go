@@ -77,8 +77,8 @@ func (o *openaiProvider) giveUp(p *pool) {
 
 // fly makes one attempt and decides what comes next.
 func (o *openaiProvider) fly(ctx context.Context, p *pool, j *job, f flight) {
-	call := &j.x.req.Calls[j.index]
-	out := attempt(ctx, f.to, p.spec, chatMessages(j.x.req.System, call.Messages))
+	messages := j.x.body.Messages(j.x.asks[j.index])
+	out := attempt(ctx, f.to, p.spec, chatMessages(j.x.system, messages))
 	f.report(out.health)
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -121,7 +121,7 @@ func (o *openaiProvider) failed(ctx context.Context, p *pool, j *job, f flight, 
 		}
 		if p.warned != p.last { // once, not for a million calls
 			p.warned = p.last
-			o.log.Warn("model calls fail", "run", j.x.req.Run, "round", j.x.req.Round, "model", p.spec.params.Model, "error", why)
+			o.log.Warn("model calls fail", "run", j.x.run, "round", j.x.round, "model", p.spec.params.Model, "error", why)
 		}
 		j.x.complete(completion{index: j.index, err: why, retries: j.retries})
 		o.finish(p, 1)
@@ -129,7 +129,7 @@ func (o *openaiProvider) failed(ctx context.Context, p *pool, j *job, f flight, 
 	}
 	j.retries++
 	j.x.series.retries.Inc()
-	o.log.Debug("model call is tried again", "run", j.x.req.Run, "in", delay, "error", p.last)
+	o.log.Debug("model call is tried again", "run", j.x.run, "in", delay, "error", p.last)
 	o.timers.after(delay, func() {
 		o.mu.Lock()
 		defer o.mu.Unlock()

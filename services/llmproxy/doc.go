@@ -7,7 +7,10 @@
 //   - scripted: a rule player, an expression a question. Not a language model.
 //   - dummy: random numbers after a while, for benchmarks. Not a language model.
 //
-// A request is decoded on the subscription's goroutine and handed over; a fixed number of workers compute and publish.
+// A request is taken or refused as busy by its head alone, on the subscription's goroutine (accept.go); what is taken is
+// bounded in calls and bytes (roll.go), and for a model server also by model. A fixed number of workers read the calls,
+// compute and publish. Players that read no prompt hold 16 bytes for a call that waits.
+//
 // No provider keeps a goroutine for a call that waits: 4,000 dummy requests are 4,000 timers, and calls to model
 // servers wait in a queue that is fair between runs and between the requests of a run.
 //

@@ -12,10 +12,18 @@ import (
 // exchange is an accepted request until its last result is sent.
 type exchange struct {
 	svc     *Service
-	req     *llm.Request
+	id      uint64
 	reply   string
-	series  *series
 	started time.Time
+	entry   entry // the roll's
+
+	// Set once, before the player gets it.
+	run    string
+	round  int
+	asks   []llm.Ask
+	system string   // of players that read; else ""
+	body   llm.Body // the same; else the payload is not kept
+	series *series
 
 	mu   sync.Mutex // also orders what is published to reply: nothing follows Done
 	left int        // calls without a published result
@@ -81,7 +89,7 @@ type batch struct {
 	bytes int
 }
 
-func newBatch(x *exchange) *batch { return &batch{x: x, res: llm.Result{ID: x.req.ID}} }
+func newBatch(x *exchange) *batch { return &batch{x: x, res: llm.Result{ID: x.id}} }
 
 func (b *batch) fits(bytes int) bool {
 	return len(b.res.Index) == 0 || len(b.res.Index) < llm.ChunkCalls && b.bytes+bytes <= llm.ChunkBytes
@@ -114,45 +122,50 @@ func (b *batch) publish() {
 	if len(b.res.Index) > 0 {
 		b.x.publish(&b.res)
 	}
-	b.res, b.bytes = llm.Result{ID: b.x.req.ID}, 0
+	b.res, b.bytes = llm.Result{ID: b.x.id}, 0
 }
 
-// publish sends a result of len(r.Index) calls, marked Done if it is the last, and counts it. x.mu is held.
+// publish counts a result and sends it, marked Done if it is the last. It is counted first: who has the answer finds the
+// room that it gives. x.mu is held.
 func (x *exchange) publish(r *llm.Result) {
-	n := len(r.Index)
 	if x.over {
 		return
 	}
-	x.left -= n
-	r.Done = x.left == 0
-	x.svc.send(x.reply, r)
-	x.count(r)
-	x.svc.accepted.Add(-int64(n))
-	if r.Done {
-		x.over = true
-		x.series.latency.Observe(time.Since(x.started).Seconds())
-		x.svc.forget(x)
-	}
-}
-
-func (x *exchange) count(r *llm.Result) {
 	n, failed := len(r.Index), 0
 	for _, e := range r.Error {
 		if e != "" {
 			failed++
 		}
 	}
-	var in, out uint64
-	for i := range n {
-		in += uint64(r.TokensIn[i])
-		out += uint64(r.TokensOut[i])
-	}
+	r.Done = x.left == n
+	x.settle(n, failed, total(r.TokensIn), total(r.TokensOut))
+	x.svc.send(x.reply, r)
+}
+
+// settle counts n calls whose result is about to be sent; after the last the exchange is over. x.mu is held.
+func (x *exchange) settle(n, failed int, in, out float64) {
 	s := x.series
 	s.answered.Add(float64(n - failed))
 	s.failed.Add(float64(failed))
-	s.tokensIn.Add(float64(in))
-	s.tokensOut.Add(float64(out))
+	s.tokensIn.Add(in)
+	s.tokensOut.Add(out)
 	s.inFlight.Sub(float64(n))
+	x.left -= n
+	if x.left > 0 {
+		x.svc.roll.sent(x, n)
+		return
+	}
+	x.over = true
+	s.latency.Observe(time.Since(x.started).Seconds())
+	x.svc.roll.drop(x)
+}
+
+func total(column []uint32) float64 {
+	sum := uint64(0)
+	for _, v := range column {
+		sum += uint64(v)
+	}
+	return float64(sum)
 }
 
 // keepAlive tells the requester that its calls are still worked on.
@@ -160,20 +173,27 @@ func (x *exchange) keepAlive() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if !x.over {
-		x.svc.send(x.reply, &llm.Result{ID: x.req.ID})
+		x.svc.send(x.reply, &llm.Result{ID: x.id})
 	}
 }
 
 // abandon publishes the results there are and gives up the rest; the requester is told to ask again.
 func (x *exchange) abandon() {
 	x.flush()
+	x.end(llm.RefusedBusy)
+}
+
+// end gives up the calls without a result and says why: a reason of llm.Result.Refused.
+func (x *exchange) end(why string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.over {
 		return
 	}
 	x.over = true
-	x.series.inFlight.Sub(float64(x.left))
-	x.svc.accepted.Add(-int64(x.left))
-	x.svc.send(x.reply, &llm.Result{ID: x.req.ID, Done: true, Refused: llm.RefusedBusy})
+	if x.series != nil {
+		x.series.inFlight.Sub(float64(x.left))
+	}
+	x.svc.roll.drop(x)
+	x.svc.send(x.reply, &llm.Result{ID: x.id, Done: true, Refused: why})
 }

@@ -41,8 +41,8 @@ type requestQueue struct {
 
 // add queues all calls of x.
 func (q *fairQueue) add(x *exchange) {
-	q.request(x).end = len(x.req.Calls)
-	q.waiting += len(x.req.Calls)
+	q.request(x).end = len(x.asks)
+	q.waiting += len(x.asks)
 }
 
 // addAgain queues a call that was tried before.
@@ -56,7 +56,7 @@ func (q *fairQueue) request(x *exchange) *requestQueue {
 	if q.byRun == nil {
 		q.byRun = map[string]*list.Element{}
 	}
-	run := x.req.Run
+	run := x.run
 	e, ok := q.byRun[run]
 	if !ok {
 		e = q.runs.PushBack(&runQueue{run: run, byX: map[*exchange]*list.Element{}})

@@ -25,17 +25,17 @@ func FuzzPrepare(f *testing.F) {
 	f.Fuzz(func(t *testing.T, purpose uint8, model, facts []byte, persona string, own float64) {
 		svc, err := New(nil, slog.New(slog.DiscardHandler), fast(t))
 		require.NoError(t, err)
-		made, err := svc.players.find(&llm.Request{Purpose: purpose, Model: model, Facts: facts})
+		made, err := svc.players.find(purpose, string(model), string(facts))
 		if err != nil {
 			return
 		}
-		call := &llm.Call{Agent: 3, Persona: map[string]string{"x": persona}, Own: map[string]float64{"guess": own}}
+		ask, body := call(t, llm.Call{Agent: 3, Persona: map[string]string{"x": persona}, Own: map[string]float64{"guess": own}})
 		var text []byte
 		switch p := made.player.(type) {
 		case local:
-			text, err = p.answer(nil, call)
+			text, err = p.answer(nil, ask, body)
 		case dummy:
-			text, err = p.answer(nil, call)
+			text, err = p.answer(nil, ask, body)
 		case remote:
 			require.NotEmpty(t, p.spec.endpoints)
 			return

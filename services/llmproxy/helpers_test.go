@@ -125,6 +125,25 @@ func (s *stack) ask(t testing.TB, req *llm.Request) gathered {
 	return g
 }
 
+// accepted is the number of calls that are accepted and have no result.
+func accepted(s *Service) int64 {
+	s.roll.mu.Lock()
+	defer s.roll.mu.Unlock()
+	return s.roll.calls
+}
+
+// call is a call as players get it.
+func call(t testing.TB, c llm.Call) (llm.Ask, llm.Body) {
+	t.Helper()
+	data, err := llm.EncodeRequest(&llm.Request{Calls: []llm.Call{c}})
+	require.NoError(t, err)
+	head, err := llm.ReadHead(data)
+	require.NoError(t, err)
+	asks, err := head.Asks()
+	require.NoError(t, err)
+	return asks[0], head.Body()
+}
+
 // request is a batch of calls of agents 0..n-1.
 func request(t testing.TB, m scenario.Model, f *llm.Facts, n int) *llm.Request {
 	t.Helper()

@@ -27,7 +27,7 @@ type levelk struct {
 	vars  expression.Vars
 
 	mu     sync.Mutex
-	tables map[float64]table // by tau, where tau depends on the persona
+	tables map[float64]*table // by tau, where tau depends on the persona
 }
 
 // keepTables bounds the tables of a round; a tau computed from a number in the persona may have any number of values.
@@ -36,7 +36,7 @@ const keepTables = 4096
 func (levelkProvider) prepare(m *scenario.Model, f *llm.Facts, purpose uint8) (player, error) {
 	l := &levelk{
 		facts: f, level: rng.NewKey(f.Seed, "levelk/level"), zero: rng.NewKey(f.Seed, "levelk/zero"),
-		tables: map[float64]table{},
+		tables: map[float64]*table{},
 	}
 	if f.Game != nil {
 		g, err := newGame(f.Game)
@@ -51,9 +51,9 @@ func (levelkProvider) prepare(m *scenario.Model, f *llm.Facts, purpose uint8) (p
 		return nil, err
 	}
 	if purpose == llm.PurposeInterview {
-		return local{l.interview}, nil
+		return local{l.interview, l.fixed == nil}, nil
 	}
-	return local{l.answer}, nil
+	return local{l.answer, l.fixed == nil}, nil
 }
 
 func (l *levelk) prepareTau(src string) error {
@@ -76,7 +76,7 @@ func (l *levelk) prepareTau(src string) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errModel, err)
 	}
-	l.fixed = &t
+	l.fixed = t
 	return nil
 }
 
@@ -88,20 +88,21 @@ func (l *levelk) gameOrNone() game {
 	return *l.game
 }
 
-func (l *levelk) table(c *llm.Call) (table, error) {
+func (l *levelk) table(a llm.Ask, body llm.Body) (*table, error) {
 	if l.fixed != nil {
-		return *l.fixed, nil
+		return l.fixed, nil
 	}
-	tau, err := l.tau.Number(expression.Env{Vars: l.vars, Persona: c.Persona})
+	persona, _ := body.Attributes(a)
+	tau, err := l.tau.Number(expression.Env{Vars: l.vars, Persona: persona})
 	if err != nil {
-		return table{}, fmt.Errorf("tau: %w", err)
+		return nil, fmt.Errorf("tau: %w", err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t, ok := l.tables[tau]
 	if !ok {
 		if t, err = newTable(l.gameOrNone(), tau); err != nil {
-			return table{}, err
+			return nil, err
 		}
 		if len(l.tables) >= keepTables {
 			clear(l.tables)
@@ -112,37 +113,39 @@ func (l *levelk) table(c *llm.Call) (table, error) {
 }
 
 // levelOf is the player's level. The draw does not depend on round or attempt: a player keeps its level.
-func (l *levelk) levelOf(t table, c *llm.Call) int { return t.level(l.level.Float64(c.Agent, 0, 0, 0)) }
+func (l *levelk) levelOf(t *table, a llm.Ask) int { return t.level(l.level.Float64(a.Agent, 0, 0, 0)) }
 
-func (l *levelk) number(t table, level int, c *llm.Call) float64 {
-	if level == 0 {
-		return l.game.zero(l.zero.Float64(c.Agent, uint32(l.facts.Round), c.Attempt, 0))
+// number appends what a player of the level reports.
+func (l *levelk) number(dst []byte, t *table, level int, a llm.Ask) []byte {
+	if level > 0 {
+		return append(dst, t.texts[level]...)
 	}
-	return t.means[level]
+	zero := l.game.zero(l.zero.Float64(a.Agent, uint32(l.facts.Round), a.Attempt, 0))
+	return appendNumber(dst, zero, l.game.low, l.game.high)
 }
 
-func (l *levelk) answer(dst []byte, c *llm.Call) ([]byte, error) {
-	t, err := l.table(c)
+func (l *levelk) answer(dst []byte, a llm.Ask, body llm.Body) ([]byte, error) {
+	t, err := l.table(a, body)
 	if err != nil {
 		return dst, err
 	}
-	return appendNumber(dst, l.number(t, l.levelOf(t, c), c), l.game.low, l.game.high), nil
+	return l.number(dst, t, l.levelOf(t, a), a), nil
 }
 
 // interview tells whoever talks to a player what it is.
-func (l *levelk) interview(dst []byte, c *llm.Call) ([]byte, error) {
+func (l *levelk) interview(dst []byte, a llm.Ask, body llm.Body) ([]byte, error) {
 	dst = append(dst, "I am a level-k behavioural player, not a language model: I do not read what is said to me. "...)
-	t, err := l.table(c)
+	t, err := l.table(a, body)
 	switch {
 	case l.facts.Round == 0:
 		return append(dst, "I was not told of the round, so I can name neither my level nor a number."...), nil
 	case err != nil:
 		return append(fmt.Appendf(dst, "My level cannot be told: %v", err), '.'), nil
 	}
-	level := l.levelOf(t, c)
+	level := l.levelOf(t, a)
 	if l.game == nil {
 		return fmt.Appendf(dst, "My level is %d; without a game I have no number to report.", level), nil
 	}
 	dst = fmt.Appendf(dst, "My level is %d, and the number I would report now is ", level)
-	return append(appendNumber(dst, l.number(t, level, c), l.game.low, l.game.high), '.'), nil
+	return append(l.number(dst, t, level, a), '.'), nil
 }

@@ -51,15 +51,16 @@ func (g game) zero(u float64) float64 { return g.clamp(g.reference + g.half*(2*u
 type table struct {
 	levels []float64 // levels[k]: share of players of level k or lower
 	means  []float64 // means[k]: mean number of level k; for k > 0 the number itself
+	texts  [][]byte  // texts[k]: that number as it is answered
 }
 
 // newTable computes the levels that matter: beyond them less than a draw's resolution of the players is left.
-func newTable(g game, tau float64) (table, error) {
+func newTable(g game, tau float64) (*table, error) {
 	if !(tau >= 0 && tau <= maxTau) {
-		return table{}, fmt.Errorf("tau is %v, it must be from 0 to %d", tau, maxTau)
+		return nil, fmt.Errorf("tau is %v, it must be from 0 to %d", tau, maxTau)
 	}
 	weight := math.Exp(-tau)
-	t := table{levels: []float64{weight}, means: []float64{g.reference}}
+	t := &table{levels: []float64{weight}, means: []float64{g.reference}, texts: [][]byte{nil}}
 	sum, weighted := weight, weight*g.reference
 	for k := 1; weight > 0 && (float64(k) <= tau || weight > 1e-18); k++ {
 		mean := g.clamp(g.offset + g.p*(weighted/sum))
@@ -68,12 +69,13 @@ func newTable(g game, tau float64) (table, error) {
 		weighted += weight * mean
 		t.levels = append(t.levels, sum)
 		t.means = append(t.means, mean)
+		t.texts = append(t.texts, appendNumber(nil, mean, g.low, g.high))
 	}
 	return t, nil
 }
 
 // level is the level of a player with draw u in [0, 1).
-func (t table) level(u float64) int {
+func (t *table) level(u float64) int {
 	for k, share := range t.levels {
 		if u < share {
 			return k

@@ -45,7 +45,7 @@ func round(t testing.TB, agents, number int, seed uint64, g llm.GameFacts, tau s
 	out := make([]float64, agents)
 	var buf []byte
 	for i := range out {
-		buf, err = pl.(local).answer(buf[:0], &llm.Call{Agent: uint64(i)})
+		buf, err = pl.(local).answer(buf[:0], llm.Ask{Agent: uint64(i)}, llm.Body{})
 		if err == nil {
 			out[i], err = strconv.ParseFloat(string(buf), 64)
 		}

@@ -12,21 +12,17 @@ import (
 // local is a player whose answers are computed here and at once.
 type local struct {
 	// answer appends the completion of a call to dst. An error is the call's error, for good.
-	answer func(dst []byte, call *llm.Call) ([]byte, error)
+	answer func(dst []byte, a llm.Ask, body llm.Body) ([]byte, error)
+	// body says that answer reads the body; else it gets an empty one.
+	body bool
 }
 
-// None of these costs a token or a retry; the columns of zeros are shared and only read.
-var (
-	noTokens  [llm.ChunkCalls]uint32
-	noRetries [llm.ChunkCalls]uint8
-)
+func (l local) reads() bool { return l.body }
 
 // page is the space to build a result in.
 type page struct {
-	text  []byte
-	ends  []int
-	index []uint32
-	texts []string
+	answers llm.Answers
+	payload []byte
 }
 
 var pages = sync.Pool{New: func() any { return new(page) }}
@@ -37,42 +33,28 @@ func (l local) play(ctx context.Context, x *exchange) {
 	defer pages.Put(p)
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for next := 0; next < len(x.req.Calls) && ctx.Err() == nil; {
+	for next := 0; next < len(x.asks) && ctx.Err() == nil; {
 		next = l.chunk(x, p, next)
 	}
 }
 
 // chunk publishes the answers of some calls from the given one on, and returns the first call it left out.
 func (l local) chunk(x *exchange, p *page, from int) int {
-	p.text, p.ends, p.index, p.texts = p.text[:0], p.ends[:0], p.index[:0], p.texts[:0]
-	var errs []string
+	p.answers.Reset()
 	at := from
-	for at < len(x.req.Calls) && at-from < llm.ChunkCalls && len(p.text) < llm.ChunkBytes {
-		text, err := l.answer(p.text, &x.req.Calls[at])
-		if err != nil {
-			if errs == nil {
-				errs = make([]string, len(p.index), llm.ChunkCalls)
-			}
-			errs = append(errs, err.Error())
-			text = p.text
-		} else if errs != nil {
-			errs = append(errs, "")
+	for at < len(x.asks) && at-from < llm.ChunkCalls && p.answers.Size() < llm.ChunkBytes {
+		text, err := l.answer(p.answers.Begin(), x.asks[at], x.body)
+		if err == nil {
+			p.answers.End(text)
+		} else {
+			p.answers.Fail(err.Error())
 		}
-		p.text = text
-		p.ends = append(p.ends, len(text))
-		p.index = append(p.index, uint32(at))
 		at++
 	}
-	all, start := string(p.text), 0
-	for _, end := range p.ends {
-		p.texts = append(p.texts, all[start:end])
-		start = end
-	}
-	n := at - from
-	x.publish(&llm.Result{
-		ID: x.req.ID, Index: p.index, Text: p.texts, Error: errs,
-		TokensIn: noTokens[:n], TokensOut: noTokens[:n], Retries: noRetries[:n],
-	})
+	data, err := p.answers.Append(p.payload[:0], x.id, from, at-from == x.left)
+	p.payload = data
+	x.settle(at-from, p.answers.Failed(), 0, 0)
+	x.svc.publish(x.reply, data, err, at-from)
 	return at
 }
 
@@ -84,14 +66,16 @@ func appendNumber(dst []byte, v, lo, hi float64) []byte {
 		return strconv.AppendFloat(dst, v, 'f', -1, 64)
 	}
 	n := math.Round(v * scale)
-	if n/scale > hi {
-		n = math.Floor(v * scale)
-	}
-	if n/scale < lo {
-		n = math.Ceil(v * scale)
-	}
-	if n/scale > hi || n/scale < lo {
-		return strconv.AppendFloat(dst, v, 'f', -1, 64) // a range narrower than a millionth
+	if got := n / scale; got > hi || got < lo {
+		if got > hi {
+			n = math.Floor(v * scale)
+		}
+		if n/scale < lo {
+			n = math.Ceil(v * scale)
+		}
+		if n/scale > hi || n/scale < lo {
+			return strconv.AppendFloat(dst, v, 'f', -1, 64) // a range narrower than a millionth
+		}
 	}
 	if n < 0 {
 		dst = append(dst, '-')
@@ -102,13 +86,15 @@ func appendNumber(dst []byte, v, lo, hi float64) []byte {
 	if part == 0 {
 		return dst
 	}
-	digits := [7]byte{'.', '0', '0', '0', '0', '0', '0'}
-	last := 0
-	for i := 6; i > 0; i-- {
-		if digits[i] += byte(part % 10); digits[i] != '0' && last == 0 {
-			last = i
-		}
-		part /= 10
+	digits := [7]byte{'.'}
+	for i := 5; i > 0; i -= 2 {
+		two := byte(part % 100)
+		part /= 100
+		digits[i], digits[i+1] = '0'+two/10, '0'+two%10
+	}
+	last := 6
+	for digits[last] == '0' {
+		last--
 	}
 	return append(dst, digits[:last+1]...)
 }

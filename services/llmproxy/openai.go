@@ -136,15 +136,27 @@ type remote struct {
 	spec     *spec
 }
 
-// play queues the calls of x.
+func (remote) reads() bool { return true }
+
+// play queues the calls of x, unless so many of the model wait already that they would take the places of others.
 func (r remote) play(ctx context.Context, x *exchange) {
-	o := r.provider
+	if !r.provider.take(ctx, r.spec, x) {
+		x.end(llm.RefusedBusy)
+	}
+}
+
+func (o *openaiProvider) take(ctx context.Context, s *spec, x *exchange) bool {
+	n := len(x.asks)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	p := o.pool(r.spec)
+	p := o.pool(s)
+	if p.busy > 0 && p.busy+n > o.cfg.ModelCalls { // as with the roll, one request always gets in
+		return false
+	}
 	p.queue.add(x)
-	p.busy += len(x.req.Calls)
+	p.busy += n
 	o.pump(ctx)
+	return true
 }
 
 // pool finds or makes the pool of a model. A pool lives while it has calls.

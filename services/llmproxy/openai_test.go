@@ -303,9 +303,9 @@ func TestOpenAIQueuesFairly(t *testing.T) {
 		}
 		payload, err := llm.EncodeRequest(req)
 		require.NoError(t, err)
-		before := s.svc.accepted.Load()
+		before := accepted(s.svc)
 		s.send(t, payload)
-		until(t, func() bool { return s.svc.accepted.Load() == before+int64(n) }, "accepted")
+		until(t, func() bool { return accepted(s.svc) == before+int64(n) }, "accepted")
 		until(t, func() bool { return queued(s.svc) >= int(before)+n-1 }, "queued")
 	}
 	send("big", "big", 300)
@@ -321,7 +321,7 @@ func TestOpenAIQueuesFairly(t *testing.T) {
 	require.LessOrEqual(t, place["more0"], 4)
 	require.Less(t, place["more10"], place["big20"])
 	require.Less(t, place["big10"], place["more20"])
-	until(t, func() bool { return s.svc.accepted.Load() == 0 }, "done")
+	until(t, func() bool { return accepted(s.svc) == 0 }, "done")
 }
 
 func queued(s *Service) int {
@@ -350,7 +350,7 @@ func TestOpenAIStopsInTheMiddleOfCalls(t *testing.T) {
 			break
 		}
 	}
-	require.Zero(t, s.svc.accepted.Load())
+	require.Zero(t, accepted(s.svc))
 }
 
 func TestOpenAIRefusesEndpointsItCannotUse(t *testing.T) {

@@ -1,10 +1,11 @@
 package llmproxy
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
+	"sync"
 
 	"github.com/vmihailenco/msgpack/v5"
 
@@ -12,7 +13,7 @@ import (
 	"github.com/myriad-sim/myriad/pkg/scenario"
 )
 
-// provider makes players. Prepare is called from one goroutine at a time.
+// provider makes players. Prepare is called by one goroutine at a time.
 type provider interface {
 	// prepare checks a model and the facts of a request; an error refuses the request. The player is kept and used for
 	// every request with the same model, facts and purpose.
@@ -24,6 +25,8 @@ type player interface {
 	// play sees to it that every call of x gets its result, unless ctx ends first. It is called on a worker and does
 	// not wait for anything.
 	play(ctx context.Context, x *exchange)
+	// reads reports whether it reads more of a call than its numbers. For one that does not, prompts are not kept.
+	reads() bool
 }
 
 // prepared is a player with the metrics of its model.
@@ -35,25 +38,29 @@ type prepared struct {
 // keepPlayers bounds the players kept. A run needs one a model, question and purpose in each round.
 const keepPlayers = 512
 
-// players finds the player of a request, so that the requests of a round share what depends on the round only. It
-// belongs to the goroutine of the subscription.
+// players finds the player of a request, so that the requests of a round share what depends on the round only.
 type players struct {
 	providers map[string]provider
 	metrics   *metrics
-	known     map[string]prepared
-	key       []byte
+
+	mu    sync.Mutex
+	known map[string]prepared
+	key   []byte
 }
 
-func (p *players) find(req *llm.Request) (prepared, error) {
-	p.key = append(p.key[:0], req.Purpose)
-	p.key = strconv.AppendInt(p.key, int64(len(req.Model)), 10)
+// find takes purpose, model and facts as they are in the request. It keeps none of them.
+func (p *players) find(purpose uint8, model, facts string) (prepared, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.key = append(p.key[:0], purpose)
+	p.key = strconv.AppendInt(p.key, int64(len(model)), 10)
 	p.key = append(p.key, ':')
-	p.key = append(p.key, req.Model...)
-	p.key = append(p.key, req.Facts...)
+	p.key = append(p.key, model...)
+	p.key = append(p.key, facts...)
 	if found, ok := p.known[string(p.key)]; ok {
 		return found, nil
 	}
-	made, err := p.prepare(req)
+	made, err := p.prepare(purpose, model, facts)
 	if err != nil {
 		return prepared{}, err
 	}
@@ -64,12 +71,12 @@ func (p *players) find(req *llm.Request) (prepared, error) {
 	return made, nil
 }
 
-func (p *players) prepare(req *llm.Request) (prepared, error) {
-	if req.Purpose > llm.PurposeInterview {
-		return prepared{}, fmt.Errorf("unknown purpose %d", req.Purpose)
+func (p *players) prepare(purpose uint8, model, facts string) (prepared, error) {
+	if purpose > llm.PurposeInterview {
+		return prepared{}, fmt.Errorf("unknown purpose %d", purpose)
 	}
 	var m scenario.Model
-	d := msgpack.NewDecoder(bytes.NewReader(req.Model))
+	d := msgpack.NewDecoder(strings.NewReader(model))
 	if err := d.Decode(&m); err != nil {
 		return prepared{}, fmt.Errorf("%w: it does not decode", errModel)
 	}
@@ -77,11 +84,11 @@ func (p *players) prepare(req *llm.Request) (prepared, error) {
 	if !ok {
 		return prepared{}, fmt.Errorf("%w %q of model %q", errProvider, m.Provider, m.Name)
 	}
-	f, err := llm.DecodeFacts(req.Facts)
+	f, err := llm.DecodeFacts([]byte(facts))
 	if err != nil {
 		return prepared{}, fmt.Errorf("%w: %w", errFacts, err)
 	}
-	pl, err := prov.prepare(&m, f, req.Purpose)
+	pl, err := prov.prepare(&m, f, purpose)
 	if err != nil {
 		return prepared{}, fmt.Errorf("model %q: %w", m.Name, err)
 	}

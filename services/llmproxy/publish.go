@@ -11,47 +11,44 @@ import (
 // keepAliveEvery is part of the contract with requesters: three of these without a sign count as a dead proxy.
 const keepAliveEvery = time.Second
 
-func (s *Service) refuse(reply string, id uint64, why string) {
-	s.send(reply, &llm.Result{ID: id, Done: true, Refused: why})
-}
-
-// keepAlive serves all open requests with one ticker.
+// keepAlive gives every open request a sign of life a second after the last thing its requester heard of it. A request
+// that is younger, or sends results, costs nothing here.
 func (s *Service) keepAlive(ctx context.Context) {
-	tick := time.NewTicker(keepAliveEvery)
-	defer tick.Stop()
-	var list []*exchange
+	timer := time.NewTimer(keepAliveEvery)
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-timer.C:
 		}
-		s.mu.Lock()
-		for x := range s.open {
-			list = append(list, x)
-		}
-		s.mu.Unlock()
-		for _, x := range list {
+		due, wait := s.roll.silent(keepAliveEvery)
+		for _, x := range due {
 			x.keepAlive()
 		}
-		clear(list)
-		list = list[:0]
+		timer.Reset(wait) // what comes in meanwhile is not due before that
 	}
 }
 
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// send publishes a result. A failure is logged and no more: the requester notices the silence and asks again.
+// send publishes a result.
 func (s *Service) send(reply string, r *llm.Result) {
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
 	data, err := llm.AppendResult((*buf)[:0], r)
+	*buf = data
+	s.publish(reply, data, err, len(r.Index))
+}
+
+// publish sends an encoded result; the client copies it. A failure, also that of the encoding, is logged and no more: the
+// requester notices the silence and asks again.
+func (s *Service) publish(reply string, data []byte, err error, calls int) {
 	if err == nil {
-		*buf = data // the client copies what it publishes
 		err = s.nc.Publish(reply, data)
 	}
 	if err != nil {
-		s.log.Error("model result not sent", "error", err, "calls", len(r.Index))
+		s.log.Error("model result not sent", "error", err, "calls", calls)
 	}
 }
 

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// queue hands work to the workers. Pushing never blocks: what is in it is bounded by the calls accepted.
+// queue hands work to workers. Pushing never blocks: what is in it is bounded by the requests accepted, and for refusals
+// by the requests that their senders have open.
 type queue struct {
 	mu     sync.Mutex
 	more   sync.Cond
@@ -29,11 +30,11 @@ func (q *queue) push(task func()) {
 	q.mu.Unlock()
 }
 
-// work runs tasks until the queue is closed.
+// work runs tasks until the queue is closed and empty.
 func (q *queue) work() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for !q.closed {
+	for !q.closed || len(q.tasks) > 0 {
 		if len(q.tasks) == 0 {
 			q.more.Wait()
 			continue
@@ -47,9 +48,10 @@ func (q *queue) work() {
 	}
 }
 
+// close ends the workers when they have done what is in the queue.
 func (q *queue) close() {
 	q.mu.Lock()
-	q.closed, q.tasks = true, nil
+	q.closed = true
 	q.more.Broadcast()
 	q.mu.Unlock()
 }

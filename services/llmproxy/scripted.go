@@ -29,7 +29,7 @@ type scripted struct {
 func (scriptedProvider) prepare(m *scenario.Model, f *llm.Facts, purpose uint8) (player, error) {
 	if purpose == llm.PurposeInterview {
 		text := scriptedSelf(m, f.Question)
-		return local{func(dst []byte, _ *llm.Call) ([]byte, error) { return append(dst, text...), nil }}, nil
+		return local{answer: func(dst []byte, _ llm.Ask, _ llm.Body) ([]byte, error) { return append(dst, text...), nil }}, nil
 	}
 	src, ok := m.Answers[f.Question]
 	if !ok {
@@ -43,17 +43,18 @@ func (scriptedProvider) prepare(m *scenario.Model, f *llm.Facts, purpose uint8) 
 	if s.program, err = expression.Compile(src, openScope(src, s.vars), expression.UseScripted); err != nil {
 		return nil, fmt.Errorf("%w: answers.%s: %w", errModel, f.Question, err)
 	}
-	return local{s.answer}, nil
+	return local{s.answer, s.program.Reads("persona") || s.program.Reads("self")}, nil
 }
 
-func (s *scripted) answer(dst []byte, c *llm.Call) ([]byte, error) {
+func (s *scripted) answer(dst []byte, a llm.Ask, body llm.Body) ([]byte, error) {
+	persona, own := body.Attributes(a)
 	env := expression.Env{
-		Vars: s.vars, World: s.facts.World, Previous: s.facts.Previous, Round: s.facts.Round, Persona: c.Persona,
+		Vars: s.vars, World: s.facts.World, Previous: s.facts.Previous, Round: s.facts.Round, Persona: persona,
 	}
 	if s.program.Reads("self") {
-		env.Self = make(map[string]float64, len(c.Own)+1)
-		maps.Copy(env.Self, c.Own)
-		env.Self["number"] = float64(c.Agent)
+		env.Self = make(map[string]float64, len(own)+1)
+		maps.Copy(env.Self, own)
+		env.Self["number"] = float64(a.Agent)
 	}
 	v, err := s.program.Any(env)
 	if err != nil {
@@ -71,19 +72,19 @@ func (s *scripted) answer(dst []byte, c *llm.Call) ([]byte, error) {
 		}
 		return append(dst, f.Choices[int(x)]...), nil
 	case scenario.TypeNumber:
-		return appendNumber(dst, s.shake(x, c), f.Min, f.Max), nil
+		return appendNumber(dst, s.shake(x, a), f.Min, f.Max), nil
 	case scenario.TypeLikert:
-		return appendNumber(dst, min(max(math.Round(s.shake(x, c)), 1), float64(f.Points)), math.NaN(), math.NaN()), nil
+		return appendNumber(dst, min(max(math.Round(s.shake(x, a)), 1), float64(f.Points)), math.NaN(), math.NaN()), nil
 	}
 	return appendNumber(dst, x, math.NaN(), math.NaN()), nil
 }
 
 // shake adds noise. Noise does not push an answer out of its range: only the expression can be out of it.
-func (s *scripted) shake(x float64, c *llm.Call) float64 {
+func (s *scripted) shake(x float64, a llm.Ask) float64 {
 	if s.noise == 0 {
 		return x
 	}
-	u := s.key.Float64(c.Agent, uint32(s.facts.Round), c.Attempt, 0)
+	u := s.key.Float64(a.Agent, uint32(s.facts.Round), a.Attempt, 0)
 	noisy := x + s.noise*(2*u-1)
 	if noisy < s.facts.Min && x >= s.facts.Min {
 		return s.facts.Min

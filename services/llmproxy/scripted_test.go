@@ -83,5 +83,5 @@ func TestLongAnswersAreSplitByBytes(t *testing.T) {
 	f := &llm.Facts{Seed: 7, Round: 1, Question: "q", Type: scenario.TypeText}
 	got := s.ask(t, request(t, script("q", `"`+long+`"`, 0), f, 200))
 	require.Equal(t, long, got.text[199])
-	require.Equal(t, 6, got.messages, "1.4 MB in messages of about 256 KiB")
+	require.Equal(t, 3, got.messages, "1.4 MB in messages of about 512 KiB")
 }

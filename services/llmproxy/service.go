@@ -7,40 +7,30 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 
-	"github.com/myriad-sim/myriad/internal/llm"
 	"github.com/myriad-sim/myriad/pkg/subjects"
-)
-
-// What may wait in the subscription while a request is being decoded. A round of a million agents arrives at once, in
-// messages of up to llm.MaxBytes.
-const (
-	pendingMessages = 1 << 20
-	pendingBytes    = 1 << 30
 )
 
 // Service answers model calls from the bus. Make one with New; Start and Stop are called once each.
 type Service struct {
-	nc      *nats.Conn
-	log     *slog.Logger
-	cfg     Config
-	metrics *metrics
-	players players
-	openai  *openaiProvider
-	queue   *queue
-	timers  *timers
-
-	accepted atomic.Int64 // calls accepted and not finished
+	nc       *nats.Conn
+	log      *slog.Logger
+	cfg      Config
+	metrics  *metrics
+	players  players
+	openai   *openaiProvider
+	roll     *roll
+	queue    *queue // what accepted requests need done
+	refusals *queue
+	timers   *timers
 
 	mu       sync.Mutex
 	started  bool
 	stopping bool
-	open     map[*exchange]struct{}
 
 	sub     *nats.Subscription
 	micro   micro.Service
@@ -54,8 +44,8 @@ func New(nc *nats.Conn, log *slog.Logger, cfg Config) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		nc: nc, log: log, cfg: cfg, metrics: newMetrics(), queue: newQueue(), timers: new(timers),
-		open: map[*exchange]struct{}{},
+		nc: nc, log: log, cfg: cfg, metrics: newMetrics(), queue: newQueue(), refusals: newQueue(), timers: new(timers),
+		roll: &roll{maxCalls: int64(cfg.MaxCalls), maxBytes: cfg.MaxBytes},
 	}
 	keys, err := newKeyring(cfg.KeyHosts)
 	if err != nil {
@@ -91,6 +81,7 @@ func (s *Service) Start(ctx context.Context) error {
 	for range max(2, runtime.GOMAXPROCS(0)) {
 		s.running.Go(s.queue.work)
 	}
+	s.running.Go(s.refusals.work)
 	s.running.Go(func() { s.keepAlive(work) })
 	if err := s.subscribe(ctx, work); err != nil {
 		return errors.Join(err, s.Stop(ctx))
@@ -104,7 +95,9 @@ func (s *Service) subscribe(ctx, work context.Context) error {
 		return fmt.Errorf("llmproxy: subscribe: %w", err)
 	}
 	s.sub = sub
-	if err := sub.SetPendingLimits(pendingMessages, pendingBytes); err != nil {
+	// At a limit the client would drop requests, and their senders would take the proxy for dead. Receive keeps up, and the
+	// roll is the bound.
+	if err := sub.SetPendingLimits(-1, -1); err != nil {
 		return fmt.Errorf("llmproxy: subscribe: %w", err)
 	}
 	s.micro, err = micro.AddService(s.nc, micro.Config{
@@ -129,20 +122,18 @@ func (s *Service) Stop(ctx context.Context) error {
 	if !ready {
 		return nil
 	}
+	s.roll.close()
 	err := s.unsubscribe(ctx)
 	s.cancel()
 	s.timers.stop()
 	s.queue.close()
+	s.refusals.close()
 	s.running.Wait()
 	s.openai.close()
-	s.mu.Lock()
-	left := s.open
-	s.open = map[*exchange]struct{}{}
-	s.mu.Unlock()
-	for x := range left {
+	for _, x := range s.roll.open() {
 		x.abandon()
 	}
-	if len(left) > 0 && s.nc.IsConnected() {
+	if s.nc.IsConnected() {
 		err = errors.Join(err, s.flush(ctx))
 	}
 	s.metrics.unregister(s.cfg.Registerer)
@@ -189,57 +180,4 @@ func (s *Service) flush(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	return s.nc.FlushWithContext(ctx)
-}
-
-// receive decodes a request and hands it over. It runs on the subscription's goroutine and must not wait.
-func (s *Service) receive(ctx context.Context, m *nats.Msg) {
-	if m.Reply == "" {
-		s.log.Warn("model request without reply subject dropped", "subject", m.Subject)
-		return
-	}
-	req, err := llm.DecodeRequest(m.Data)
-	if err != nil {
-		s.refuse(m.Reply, req.ID, err.Error())
-		return
-	}
-	made, err := s.players.find(req)
-	if err != nil {
-		s.log.Warn("model request refused", "run", req.Run, "round", req.Round, "error", err)
-		s.refuse(m.Reply, req.ID, err.Error())
-		return
-	}
-	n := len(req.Calls)
-	if n == 0 {
-		s.send(m.Reply, &llm.Result{ID: req.ID, Done: true})
-		return
-	}
-	x := &exchange{svc: s, req: req, reply: m.Reply, series: made.series, started: time.Now(), left: n}
-	if !s.accept(x) {
-		s.refuse(m.Reply, req.ID, llm.RefusedBusy)
-		return
-	}
-	s.queue.push(func() { made.player.play(ctx, x) })
-}
-
-// accept takes a request unless the service is full or stopping.
-func (s *Service) accept(x *exchange) bool {
-	n := int64(x.left)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopping {
-		return false
-	}
-	if s.accepted.Add(n) > int64(s.cfg.MaxCalls) {
-		s.accepted.Add(-n)
-		return false
-	}
-	s.open[x] = struct{}{}
-	x.series.inFlight.Add(float64(n))
-	return true
-}
-
-func (s *Service) forget(x *exchange) {
-	s.mu.Lock()
-	delete(s.open, x)
-	s.mu.Unlock()
 }

@@ -79,7 +79,7 @@ func TestAFullServiceSaysBusy(t *testing.T) {
 	payload, err := llm.EncodeRequest(request(t, slow, numberFacts(0, 1), 8))
 	require.NoError(t, err)
 	sub := s.send(t, payload)
-	until(t, func() bool { return s.svc.accepted.Load() == 8 }, "accepted")
+	until(t, func() bool { return accepted(s.svc) == 8 }, "accepted")
 	require.Equal(t, llm.RefusedBusy, s.ask(t, request(t, dummyModel, numberFacts(0, 1), 3)).refused)
 	require.Empty(t, s.ask(t, request(t, dummyModel, numberFacts(0, 1), 2)).refused)
 	require.Len(t, next(t, sub).Index, 8)
@@ -93,7 +93,7 @@ func TestStopTellsRequestersToAskAgain(t *testing.T) {
 	payload, err := llm.EncodeRequest(request(t, slow, numberFacts(0, 1), 5))
 	require.NoError(t, err)
 	sub := s.send(t, payload)
-	until(t, func() bool { return s.svc.accepted.Load() == 5 }, "accepted")
+	until(t, func() bool { return accepted(s.svc) == 5 }, "accepted")
 	require.NoError(t, s.svc.Stop(t.Context()))
 	r := next(t, sub)
 	require.True(t, r.Done)
@@ -206,7 +206,7 @@ func TestMetrics(t *testing.T) {
 func TestConfig(t *testing.T) {
 	cfg, err := LoadConfig()
 	require.NoError(t, err)
-	require.Equal(t, 1<<21, cfg.MaxCalls)
+	require.Equal(t, []int{1 << 21, 1 << 30, 1 << 18}, []int{cfg.MaxCalls, int(cfg.MaxBytes), cfg.ModelCalls})
 	require.Equal(t, []string{"api.openai.com=OPENAI_API_KEY"}, cfg.KeyHosts)
 	require.Empty(t, cfg.AllowHosts)
 	t.Setenv("MYRIAD_LLMPROXY_KEY_HOSTS", "a.example=A_KEY,b.example=B_KEY")
@@ -215,8 +215,11 @@ func TestConfig(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"a.example=A_KEY", "b.example=B_KEY"}, cfg.KeyHosts)
 	require.Equal(t, 7*time.Second, cfg.Timeout)
-	t.Setenv("MYRIAD_LLMPROXY_MAX_CALLS", "0")
-	_, err = LoadConfig()
-	require.ErrorIs(t, err, ErrConfig)
-	require.ErrorContains(t, err, "MYRIAD_LLMPROXY_MAX_CALLS")
+	for _, name := range []string{"MYRIAD_LLMPROXY_MAX_CALLS", "MYRIAD_LLMPROXY_MAX_BYTES", "MYRIAD_LLMPROXY_MODEL_CALLS"} {
+		t.Setenv(name, "0")
+		_, err = LoadConfig()
+		require.ErrorIs(t, err, ErrConfig)
+		require.ErrorContains(t, err, name)
+		t.Setenv(name, "1")
+	}
 }
