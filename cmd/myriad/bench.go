@@ -17,7 +17,7 @@ import (
 type benchCmd struct {
 	Sizes    []string      `help:"Numbers of agents, such as 10k,1M (default 1k,10k,100k,1M, with --full 10M too)." placeholder:"N,…"`
 	Repeat   int           `help:"Measure everything so often; medians, lowest and highest are shown (default 1, with --full 5)." placeholder:"N"`
-	Full     bool          `help:"Also ten million agents and the scale-out over hosts, everything five times. It takes an hour."`
+	Full     bool          `help:"Also ten million agents and the scale-out over hosts, everything five times. It takes half an hour or more."`
 	Only     []string      `help:"Measure only these parts." placeholder:"PART,…"`
 	Latency  time.Duration `help:"How long a model call takes, and what the baselines sleep." default:"1s" placeholder:"TIME"`
 	Dir      string        `help:"Where data is kept during a measurement: choose the disk that counts; default the directory for temporary files." placeholder:"DIR"`

@@ -14,6 +14,12 @@ import (
 // scenarioFile is the name that the scenario of all measurements gets.
 const scenarioFile = "million.yaml"
 
+// Models that play instead of the scenario's own.
+const (
+	zeroModel   = "player=dummy:0s"
+	levelkModel = "player=levelk:1.5"
+)
+
 // Rounds of the measurements that have several.
 const (
 	levelkRounds = 5
@@ -35,12 +41,12 @@ func (l *lab) sleeper() string { return "player=dummy:" + l.latency.String() }
 // zero is `myriad run` with a model that answers at once: what is left is Myriad's own cost.
 func (l *lab) zero(ctx context.Context, j job) (Figures, error) {
 	rounds := min(max(zeroAnswers/j.agents, zeroRoundsMin), zeroRoundsMax)
-	return l.simulate(ctx, j.agents, rounds, "--model", "player=dummy:0s", "--format", "parquet")
+	return l.simulate(ctx, j.agents, rounds, "--model", zeroModel, "--format", "parquet")
 }
 
 // levelk is a study as people make it: several rounds of players that reason, and all results at the end.
 func (l *lab) levelk(ctx context.Context, j job) (Figures, error) {
-	return l.simulate(ctx, j.agents, levelkRounds, "--model", "player=levelk:1.5", "--format", "parquet")
+	return l.simulate(ctx, j.agents, levelkRounds, "--model", levelkModel, "--format", "parquet")
 }
 
 // simulate plays the scenario with `myriad run`, results and all.

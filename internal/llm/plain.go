@@ -70,7 +70,7 @@ func afterText(s string, pos int) int {
 	if len(s)-pos < 5 {
 		return len(s)
 	}
-	n := 0
+	var n int
 	switch b := s[pos]; {
 	case b&0xe0 == 0xa0:
 		n, pos = int(b&0x1f), pos+1

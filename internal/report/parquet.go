@@ -27,9 +27,8 @@ type Parquet struct {
 	columns []*parquet.ColumnWriter
 	fill    []filler
 	sink    sink // of which it uses the check of rows and the error that sticks
-	values  [stripe]parquet.Value
-	rows    int // in the row group
-	bytes   int // of its replies and values
+	rows    int  // in the row group
+	bytes   int  // of its replies and values
 }
 
 // NewParquet returns a writer of rows with these persona columns. The file's metadata say which run, scenario, seed and
@@ -109,10 +108,8 @@ func (p *Parquet) room(rows []Row) int {
 }
 
 func (p *Parquet) write(rows []Row) error {
-	values := p.values[:len(rows)]
 	for i, fill := range p.fill {
-		fill(values, rows)
-		if _, err := p.columns[i].WriteRowValues(values); err != nil {
+		if _, err := p.columns[i].WriteRowValues(fill(rows)); err != nil {
 			return err
 		}
 	}

@@ -40,9 +40,9 @@ type record struct {
 const (
 	maxUnacked      = 1024     // records
 	maxUnackedBytes = 64 << 20 // and their bytes
-	ackTimeout = 10 * time.Second
-	retryPause = 250 * time.Millisecond // between two sendings of a record
-	drainWait  = 1500 * time.Millisecond
+	ackTimeout      = 10 * time.Second
+	retryPause      = 250 * time.Millisecond // between two sendings of a record
+	drainWait       = 1500 * time.Millisecond
 )
 
 func newAppender(nc *nats.Conn, log *slog.Logger) (*appender, error) {
@@ -60,7 +60,7 @@ func newAppender(nc *nats.Conn, log *slog.Logger) (*appender, error) {
 
 // append sends a record, after waiting for a place. After hurry it drops what finds none.
 func (a *appender) append(subject string, data []byte) {
-	if !a.bytes.takeUnless(a.quit, int64(len(data))) {
+	if n := int64(len(data)); a.bytes.take(a.quit, n, n) == 0 {
 		return
 	}
 	select {

@@ -17,6 +17,7 @@ type lane struct {
 	run      *run
 	blocks   []int // of the scenario
 	batch    int   // agents a request at most
+	least    int64 // places worth waiting for: requests of single agents would cost more than they bring
 	inFlight *gate
 	wakeup   chan struct{}
 }
@@ -33,7 +34,7 @@ func newLanes(r *run) []*lane {
 			if !r.scenario.Model(b.Model).Behavioural() {
 				limit = min(limit, cfg.ModelInFlight)
 			}
-			l = &lane{run: r, batch: min(cfg.Batch, limit), inFlight: newGate(int64(limit)), wakeup: make(chan struct{}, 1)}
+			l = &lane{run: r, batch: min(cfg.Batch, limit), least: int64(max(1, limit/64)), inFlight: newGate(int64(limit)), wakeup: make(chan struct{}, 1)}
 			byModel[b.Model] = l
 		}
 		l.blocks = append(l.blocks, i)
@@ -127,10 +128,10 @@ func (a *asking) shard(ctx context.Context, s *shard) error {
 				}
 			}
 			for len(agents) > 0 {
-				n := min(len(agents), a.lane.batch)
-				if err := a.place(ctx, int64(n)); err != nil {
+				n := a.place(ctx, min(len(agents), a.lane.batch))
+				if n == 0 {
 					r.unclaim(s, agents)
-					return err
+					return ctx.Err()
 				}
 				a.batches = append(a.batches, newBatch(a.now, s, rounds, block, q, agents[:n:n]))
 				agents = agents[n:]
@@ -147,23 +148,27 @@ func (r *run) unclaim(s *shard, agents []int) {
 	}
 }
 
-// place takes places in flight for n agents. What was gathered is sent before it waits for one.
-func (a *asking) place(ctx context.Context, n int64) error {
+// place takes places in flight for some of n agents and returns for how many: for none once ctx is done. What was gathered
+// is sent before it waits.
+func (a *asking) place(ctx context.Context, n int) int {
 	own, all := a.lane.inFlight, a.lane.run.svc.flight
-	if !own.try(n) {
+	most := int64(n)
+	least := min(most, a.lane.least)
+	got := own.try(least, most)
+	if got == 0 {
 		a.send(ctx)
-		if err := own.take(ctx, n); err != nil {
-			return err
+		if got = own.take(ctx.Done(), least, most); got == 0 {
+			return 0
 		}
 	}
-	if !all.try(n) {
+	least = min(least, got)
+	placed := all.try(least, got)
+	if placed == 0 {
 		a.send(ctx)
-		if err := all.take(ctx, n); err != nil {
-			own.give(n)
-			return err
-		}
+		placed = all.take(ctx.Done(), least, got)
 	}
-	return nil
+	own.give(got - placed)
+	return int(placed)
 }
 
 // send says in the log what is about to be asked, and asks it.
@@ -178,7 +183,7 @@ func (a *asking) send(ctx context.Context) {
 		}
 	}
 	for _, b := range a.batches {
-		r.sendWhen(b, func(n int64) error { return r.svc.asker.bytes.take(ctx, n) })
+		r.sendWhen(b, func(n int64) bool { return r.svc.asker.bytes.take(ctx.Done(), n, n) > 0 })
 	}
 	clear(a.batches)
 	a.batches = a.batches[:0]

@@ -1,9 +1,6 @@
 package agenthost
 
-import (
-	"context"
-	"sync"
-)
+import "sync"
 
 // gate bounds something that is in use at once: agents in flight, bytes of requests. Whoever wants more than there is
 // waits, so that a slow model or broker slows the asking down and nothing piles up.
@@ -16,36 +13,35 @@ type gate struct {
 
 func newGate(limit int64) *gate { return &gate{limit: limit} }
 
-// fits reports whether n more may be in use. More than the limit at once is let through when nothing else is in use.
-func (g *gate) fits(n int64) bool { return g.used+n <= g.limit || g.used <= 0 }
+// some is how much of most may be taken now: nothing rather than less than least. What is larger than the gate is let
+// through when nothing else is in use.
+func (g *gate) some(least, most int64) int64 {
+	if g.used <= 0 {
+		return max(least, min(most, g.limit))
+	}
+	if free := g.limit - g.used; free >= least {
+		return min(most, free)
+	}
+	return 0
+}
 
-// try takes n if it need not wait.
-func (g *gate) try(n int64) bool {
+// try takes from least to most if it need not wait, and returns how much.
+func (g *gate) try(least, most int64) int64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.fits(n) {
-		return false
-	}
+	n := g.some(least, most)
 	g.used += n
-	return true
+	return n
 }
 
-// take waits until n may be in use. The error is that of ctx.
-func (g *gate) take(ctx context.Context, n int64) error {
-	if !g.takeUnless(ctx.Done(), n) {
-		return ctx.Err()
-	}
-	return nil
-}
-
-// takeUnless waits until n may be in use, and reports whether that was before given up.
-func (g *gate) takeUnless(givenUp <-chan struct{}, n int64) bool {
+// take waits until it can take from least to most, and returns how much it took: nothing if givenUp came first.
+func (g *gate) take(givenUp <-chan struct{}, least, most int64) int64 {
 	for {
 		g.mu.Lock()
-		if g.fits(n) {
+		if n := g.some(least, most); n > 0 {
 			g.used += n
 			g.mu.Unlock()
-			return true
+			return n
 		}
 		if g.freed == nil {
 			g.freed = make(chan struct{})
@@ -55,7 +51,7 @@ func (g *gate) takeUnless(givenUp <-chan struct{}, n int64) bool {
 		select {
 		case <-freed:
 		case <-givenUp:
-			return false
+			return 0
 		}
 	}
 }

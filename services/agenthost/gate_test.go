@@ -18,35 +18,41 @@ func TestGate(t *testing.T) {
 		var all sync.WaitGroup
 		for n := range int64(40) {
 			all.Go(func() {
-				n := n%10 + 1
-				require.NoError(t, g.take(t.Context(), n))
-				now := used.Add(n)
+				least := n%10 + 1
+				got := g.take(t.Context().Done(), least, 10)
+				require.GreaterOrEqual(t, got, least)
+				now := used.Add(got)
 				for old := most.Load(); now > old && !most.CompareAndSwap(old, now); old = most.Load() {
 				}
-				used.Add(-n)
-				g.give(n)
+				used.Add(-got)
+				g.give(got)
 			})
 		}
 		all.Wait()
 		require.LessOrEqual(t, most.Load(), int64(10))
 		require.Zero(t, g.inUse())
 
-		require.True(t, g.try(25), "what is larger than the gate goes alone")
-		require.False(t, g.try(1))
+		require.EqualValues(t, 25, g.try(25, 25), "what is larger than the gate goes alone")
+		require.Zero(t, g.try(1, 1))
 		g.force(5)
 		ctx, cancel := context.WithCancel(t.Context())
-		waited := make(chan error, 1)
-		go func() { waited <- g.take(ctx, 1) }()
+		took := make(chan int64, 1)
+		go func() { took <- g.take(ctx.Done(), 2, 4) }()
 		synctest.Wait()
 		g.give(25)
 		synctest.Wait()
-		require.NoError(t, <-waited)
-		require.EqualValues(t, 6, g.inUse())
-		go func() { waited <- g.take(ctx, 9) }()
+		require.EqualValues(t, 4, <-took)
+		go func() { took <- g.take(ctx.Done(), 2, 4) }()
+		synctest.Wait()
+		require.Empty(t, took, "one place is fewer than it wants")
+		g.give(2)
+		synctest.Wait()
+		require.EqualValues(t, 3, <-took, "it takes what there is")
+		go func() { took <- g.take(ctx.Done(), 1, 1) }()
 		synctest.Wait()
 		cancel()
-		require.ErrorIs(t, <-waited, context.Canceled)
-		require.EqualValues(t, 6, g.inUse())
+		require.Zero(t, <-took)
+		require.EqualValues(t, 10, g.inUse())
 	})
 }
 

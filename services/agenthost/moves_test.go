@@ -318,7 +318,7 @@ func TestStopIsPrompt(t *testing.T) {
 		s.srv.Kill(t)
 		require.Eventually(t, func() bool { return !h.nc.IsConnected() }, waitFor, pollEvery)
 		for range maxUnacked + 1 { // the last one finds no place
-			go h.appender.append("myriad.run.r1.log.asked.0", nil)
+			go h.appender.append("myriad.run.r1.log.asked.0", []byte{0})
 		}
 		require.Eventually(t, func() bool { return len(h.appender.places) == maxUnacked }, waitFor, pollEvery)
 		stopsIn(t, s, h, 3*time.Second)

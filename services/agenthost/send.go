@@ -2,7 +2,6 @@ package agenthost
 
 import (
 	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/myriad-sim/myriad/internal/llm"
@@ -41,15 +40,15 @@ var errStopping = errors.New("the host stops")
 
 // send asks for the calls of a batch, however much is in flight: it is for those who take results, which others wait for.
 func (r *run) send(b *batch) {
-	r.sendWhen(b, func(n int64) error {
+	r.sendWhen(b, func(n int64) bool {
 		r.svc.asker.bytes.force(n)
-		return nil
+		return true
 	})
 }
 
 // sendWhen asks for the calls of a batch, in as many requests as the byte limit needs, each when admit has taken its bytes.
 // The agents' turns are claimed; where nothing may be asked any more they are given back.
-func (r *run) sendWhen(b *batch, admit func(bytes int64) error) {
+func (r *run) sendWhen(b *batch, admit func(bytes int64) bool) {
 	w := writers.Get().(*writer)
 	defer writers.Put(w)
 	for from := 0; from < len(b.agents); {
@@ -70,7 +69,7 @@ func (r *run) sendWhen(b *batch, admit func(bytes int64) error) {
 }
 
 // sendPart asks for the calls of a batch from a position on, as many as fit into one request.
-func (r *run) sendPart(w *writer, b *batch, from int, admit func(bytes int64) error) (int, error) {
+func (r *run) sendPart(w *writer, b *batch, from int, admit func(bytes int64) bool) (int, error) {
 	id := r.svc.asker.newID()
 	shas, err := r.write(w, id, b, from)
 	if err != nil {
@@ -91,8 +90,8 @@ func (r *run) sendPart(w *writer, b *batch, from int, admit func(bytes int64) er
 	if err != nil {
 		return 0, err
 	}
-	if err := admit(int64(len(data))); err != nil {
-		return 0, fmt.Errorf("%w: %w", errStopping, err)
+	if !admit(int64(len(data))) {
+		return 0, errStopping
 	}
 	part.begin()
 	err = r.svc.asker.send(b.round.subjects[b.block], id, data, part)
