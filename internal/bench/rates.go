@@ -13,12 +13,12 @@ import (
 	"github.com/myriad-sim/myriad/pkg/subjects"
 )
 
-// What a round sends for a shard of agents, in round figures: one request to the model gateway, which names all of them
-// and holds their prompts, and one record in the log with their answers.
+// What a round of the scenario sends for a shard of agents, as it was measured on the wire: one request to the model
+// gateway, which names all of them and holds their prompts, and one record in the log with their answers.
 const (
 	shardAgents  = 1024
-	requestBytes = 128 << 10
-	recordBytes  = 20 << 10
+	requestBytes = 248 << 10
+	recordBytes  = 28 << 10
 )
 
 // How long is sent to find a rate, and how much of it may be under way.

@@ -20,8 +20,8 @@ import (
 const MaxPayload = 8 << 20
 
 // maxPending is how many bytes the server holds for one connection before it
-// calls it a slow consumer and cuts it off. All services of an embedded stack
-// may share one connection, hence four times NATS's default.
+// calls it a slow consumer and cuts it off. It is four times NATS's default,
+// and no less than an agent host may have in flight.
 const maxPending = 256 << 20
 
 // readyWait bounds how long the listener may take to come up after the stored

@@ -40,9 +40,6 @@ func (w *RequestWriter) Begin(agent uint64, attempt uint32) {
 	w.calls++
 }
 
-// textHead is the space for the length of a content.
-const textHead = 5
-
 // Message begins a message of the present call. The caller appends the content to the returned buffer and gives it back
 // with Content; what stands before it is not the caller's.
 func (w *RequestWriter) Message(role string) []byte {

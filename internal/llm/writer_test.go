@@ -34,7 +34,7 @@ func TestWriterWritesWhatEncodeDoes(t *testing.T) {
 		require.Equal(t, len(want.Calls), w.Calls())
 		data, err := w.Bytes()
 		require.NoError(t, err)
-		require.Equal(t, w.Size(), len(data))
+		require.Len(t, data, w.Size())
 		got, err := DecodeRequest(data)
 		require.NoError(t, err)
 		short, err := EncodeRequest(want)

@@ -57,7 +57,7 @@ func Codebook(w io.Writer, s Summary, personas []Persona) error {
 	line("")
 	line("Run `%s`, seed %d, %s, %s, result hash `%s`.", code(s.Run), s.Seed, plural(s.Agents, "agent"), plural(len(s.Rounds), "round"), code(s.ResultHash))
 	line("")
-	line("`results.csv` and `results.jsonl` hold the same rows: one for each round, agent and question.")
+	line("`results.csv`, `results.jsonl` and `results.parquet`, as far as they were asked for, hold the same rows: one for each round, agent and question.")
 	line("")
 	line("## Columns")
 	line("")
@@ -107,6 +107,9 @@ const readingNotes = `## Reading the files
 
 - The CSV is UTF-8 with a header; fields are quoted as RFC 4180 says and lines end in LF. A quoted field may hold line
   breaks, so count rows with a CSV reader and not by lines. The JSON lines file has one row a line.
+- In the Parquet file the answer is in two columns, of which a row has at most one: ` + "`value`" + ` (double) for numbers and points,
+  ` + "`value_text`" + ` for choices, texts and JSON. ` + "`condition`, `group` and `served_model`" + ` are null where they are empty in the CSV, and
+  ` + "`prompt_sha`" + ` is the same text. The file's metadata hold the run, the scenario, the seed and the result hash.
 - Cells are published as they are. Replies may begin with ` + "`=`, `+`, `-` or `@`" + `, which a spreadsheet takes for a formula:
   import the columns ` + "`value`, `raw`" + ` and all names as text instead of opening the file.
 - Tokens that a server reports for a whole batch are shared out over its answers.

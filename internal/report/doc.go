@@ -1,6 +1,6 @@
 // Package report turns the figures of a run, finished or stopped early, into
-// what a researcher reads: summary.json, one row per answer as CSV and JSON
-// lines, a codebook, a table and histograms for the terminal, and one
+// what a researcher reads: summary.json, one row per answer as CSV, JSON lines
+// and Parquet, a codebook, a table and histograms for the terminal, and one
 // self-contained HTML page.
 //
 // It works on plain values and writes to io.Writer; it knows nothing of
@@ -8,6 +8,6 @@
 // input gives the same bytes. Whatever a scenario or a model wrote is escaped
 // for the medium it is printed in.
 //
-// The package may import internal/stats, the standard library and
-// go-runewidth.
+// The package may import internal/stats, the standard library, go-runewidth
+// and parquet-go.
 package report

@@ -23,7 +23,7 @@ const stripe = 512
 //
 // Rows are written in batches, column by column. Row by row, through reflection, would cost several times as much.
 type Parquet struct {
-	file    *parquet.Writer
+	file    *parquet.GenericWriter[any]
 	columns []*parquet.ColumnWriter
 	fill    []filler
 	sink    sink // of which it uses the check of rows and the error that sticks
@@ -53,7 +53,7 @@ func NewParquet(w io.Writer, s Summary, personas []Persona) (*Parquet, error) {
 		return nil, fmt.Errorf("report: parquet file: %w", err)
 	}
 	p := &Parquet{
-		file: parquet.NewWriter(w, config),
+		file: parquet.NewGenericWriter[any](w, config),
 		sink: newSink(w, personas, func(_, category string) []byte { return []byte(category) }),
 	}
 	p.columns = p.file.ColumnWriters()

@@ -1,5 +1,6 @@
 // Package results turns the run log into what people read: it builds the summary of a run from its control records, and
-// its rows from its answer records, one at a time. The command line and the coordinator's HTTP API both use it.
+// its rows from its answer records, some at a time. The command line and the coordinator's HTTP API both use it.
 //
-// It may import internal/runlog, internal/report, internal/population, internal/reading, internal/llm and the NATS client.
+// It may import internal/runlog, internal/report, internal/population, internal/reading, internal/llm, backoff and the
+// NATS client.
 package results

@@ -66,7 +66,8 @@ type Stack struct {
 	log    *slog.Logger
 	cfg    Config
 	server *bus.Server // nil with a server elsewhere
-	conn   *nats.Conn
+	conn   *nats.Conn   // of whoever started the stack
+	conns  []*nats.Conn // all, each service has its own
 	group  *lifecycle.Group
 
 	coordinator *coordinator.Service // nil without one
@@ -90,10 +91,8 @@ func (s *Stack) start(ctx context.Context) error {
 		if s.server, err = bus.StartServer(ctx, bus.ServerConfig{DataDir: s.cfg.DataDir, Listen: s.cfg.Listen, Log: s.log}); err != nil {
 			return err
 		}
-		if s.conn, err = s.server.Connect("myriad"); err != nil {
-			return err
-		}
-	} else if s.conn, err = bus.Connect(ctx, s.cfg.Connect, s.log); err != nil {
+	}
+	if s.conn, err = s.connect(ctx, ""); err != nil {
 		return err
 	}
 	js, err := jetstream.New(s.conn)
@@ -117,7 +116,7 @@ func (s *Stack) start(ctx context.Context) error {
 		if !slices.Contains(want, name) {
 			continue
 		}
-		svc, err := s.build(name)
+		svc, err := s.build(ctx, name)
 		if err != nil {
 			return err
 		}
@@ -129,27 +128,51 @@ func (s *Stack) start(ctx context.Context) error {
 	return s.leaveAddress()
 }
 
-func (s *Stack) build(name string) (lifecycle.Service, error) {
+// connect opens a connection that closes with the stack. The services of a stack do not share one: what waits on one's
+// connection does not hold up the others, as if each were a process.
+func (s *Stack) connect(ctx context.Context, service string) (*nats.Conn, error) {
+	name := strings.TrimSuffix("myriad "+service, " ")
+	var nc *nats.Conn
+	var err error
+	if s.server != nil {
+		nc, err = s.server.Connect(name)
+	} else {
+		cfg := s.cfg.Connect
+		if service != "" {
+			cfg.Name = strings.TrimSuffix(cfg.Name+" "+service, " ")
+		}
+		nc, err = bus.Connect(ctx, cfg, s.log)
+	}
+	if err == nil {
+		s.conns = append(s.conns, nc)
+	}
+	return nc, err
+}
+
+func (s *Stack) build(ctx context.Context, name string) (lifecycle.Service, error) {
 	set := s.cfg.Settings
+	nc, err := s.connect(ctx, name)
+	if err != nil {
+		return nil, err
+	}
 	switch name {
 	case "agenthost":
-		return agenthost.New(s.conn, s.log, set.AgentHost)
+		return agenthost.New(nc, s.log, set.AgentHost)
 	case "environment":
-		return environment.New(s.conn, s.log, set.Environment)
+		return environment.New(nc, s.log, set.Environment)
 	case "coordinator":
-		var err error
-		s.coordinator, err = coordinator.New(s.conn, s.log, set.Coordinator)
+		s.coordinator, err = coordinator.New(nc, s.log, set.Coordinator)
 		return s.coordinator, err
 	case "bgen":
-		return bgen.New(s.conn, s.log, set.Bgen)
+		return bgen.New(nc, s.log, set.Bgen)
 	case "llmproxy":
 		set.LLMProxy.Registerer = prometheus.DefaultRegisterer
-		return llmproxy.New(s.conn, s.log, set.LLMProxy)
+		return llmproxy.New(nc, s.log, set.LLMProxy)
 	}
 	return nil, fmt.Errorf("%w: %q", ErrUnknownService, name)
 }
 
-// Conn is the connection of the services; it closes with the stack.
+// Conn is a connection for whoever started the stack; it closes with the stack.
 func (s *Stack) Conn() *nats.Conn { return s.conn }
 
 // URL is where the embedded server listens; "" without a listener.
@@ -174,8 +197,8 @@ func (s *Stack) Wait(ctx context.Context) error { return s.group.Wait(ctx) }
 // Stop stops the services in reverse order, then the connection and the embedded server, and waits for all of it.
 func (s *Stack) Stop(ctx context.Context) error {
 	err := s.group.Stop(ctx)
-	if s.conn != nil {
-		s.conn.Close()
+	for _, nc := range slices.Backward(s.conns) {
+		nc.Close()
 	}
 	if s.server != nil {
 		if gone := os.Remove(AddressFile(s.cfg.DataDir)); s.server.URL() != "" && !errors.Is(gone, os.ErrNotExist) {

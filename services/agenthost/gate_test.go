@@ -106,7 +106,7 @@ func TestBytesInFlightAreBounded(t *testing.T) {
 	s.proxy(func(a asked) { held <- a })
 	s.create(source, 200, 64, h)
 	s.open()
-	for answered := 0; answered < 100; answered++ {
+	for range 100 {
 		a := <-held
 		require.Less(t, len(held), 5)
 		require.LessOrEqual(t, h.asker.bytes.inUse(), cfg.InFlightBytes)
