@@ -41,14 +41,10 @@ const (
 	longestPause   = time.Second
 )
 
-// The client holds at most fetchAhead records before they are asked for. One request to the broker brings no more bytes than
-// fetchBytes, and the client makes the next when half of the records of one are used up, so that there are two at most in
-// memory. (A limit of bytes for the client as a whole exists too, but not together with one of records, and without that
-// the client makes room for a million.)
-const (
-	fetchAhead = 256
-	fetchBytes = 8 << 20
-)
+// fetchAhead is how many records the client holds before they are asked for. An answer record has 300 KB at most, unless a
+// single answer has more, so that a reader takes some 20 MB. (The client can bound bytes as well, but then the broker's word
+// that a request has brought them all takes a place of a record, and is dropped where there is none.)
+const fetchAhead = 64
 
 // finalError ends the Follow, not just the session.
 type finalError struct{ error }
@@ -72,9 +68,7 @@ func (r *reader) session(ctx context.Context) error {
 			return err
 		}
 	}
-	// A request must have room for any record, or the consumer would never deliver it.
-	most := max(fetchBytes, 2*int(r.js.Conn().MaxPayload()))
-	it, err := cons.Messages(jetstream.PullMaxMessagesWithBytesLimit(fetchAhead, most), jetstream.PullHeartbeat(heartbeat),
+	it, err := cons.Messages(jetstream.PullMaxMessages(fetchAhead), jetstream.PullHeartbeat(heartbeat),
 		jetstream.PullExpiry(10*heartbeat), jetstream.WithMessagesErrOnMissingHeartbeat(true))
 	if err != nil {
 		return err
