@@ -42,9 +42,10 @@ const (
 )
 
 // fetchAhead is how many records the client holds before they are asked for. An answer record has 300 KB at most, unless a
-// single answer has more, so that a reader takes some 20 MB. (The client can bound bytes as well, but then the broker's word
+// single answer has more; those of a million plain numbers have 27 KB. Fewer would make a busy machine wait for each request to
+// come round: with 64 a round of a million took a tenth longer. (The client can bound bytes as well, but then the broker's word
 // that a request has brought them all takes a place of a record, and is dropped where there is none.)
-const fetchAhead = 64
+const fetchAhead = 256
 
 // finalError ends the Follow, not just the session.
 type finalError struct{ error }
