@@ -65,7 +65,7 @@ type Config struct {
 type Stack struct {
 	log    *slog.Logger
 	cfg    Config
-	server *bus.Server // nil with a server elsewhere
+	server *bus.Server  // nil with a server elsewhere
 	conn   *nats.Conn   // of whoever started the stack
 	conns  []*nats.Conn // all, each service has its own
 	group  *lifecycle.Group

@@ -315,3 +315,31 @@ func TestRepliesThatWereCut(t *testing.T) {
 	require.Equal(t, stats.Extracted, s.status(0, 1))
 	require.InDelta(t, 33, s.value(0, 1), 0)
 }
+
+// Agents whose replies come in any order, some of which have to be asked again, are logged all the same.
+func TestRepliesInAnyOrder(t *testing.T) {
+	s := newStage(t)
+	h := s.host(patient())
+	s.proxy(func(a asked) {
+		for i := range a.Calls {
+			at := (i*7 + 3) % len(a.Calls)
+			reply := "3 or 5"
+			if a.Calls[at].Agent%3 > 0 || a.Purpose != llm.PurposeAnswer {
+				reply = fmt.Sprint(number(a.Round, int(a.Calls[at].Agent)))
+			}
+			a.some(i == len(a.Calls)-1, func(int) string { return reply }, at)
+		}
+	})
+	s.create(guess(100, ""), 100, 50, h)
+	s.open()
+	s.complete()
+	for agent := range 100 {
+		want := stats.Answered
+		if agent%3 == 0 {
+			want = stats.Extracted
+		}
+		require.Equal(t, want, s.status(0, agent))
+		require.Equal(t, float64(number(1, agent)), s.value(0, agent))
+	}
+	s.idle(h)
+}

@@ -2,6 +2,7 @@ package agenthost
 
 import (
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/myriad-sim/myriad/internal/llm"
@@ -185,6 +186,7 @@ func (r *run) followUp(b *batch, items []*item) {
 		byPurpose[it.purpose] = append(byPurpose[it.purpose], it)
 	}
 	for purpose, list := range byPurpose {
+		slices.SortFunc(list, func(a, c *item) int { return a.agent - c.agent }) // they came as models answered
 		r.send(newLater(b, purpose, list))
 	}
 }
