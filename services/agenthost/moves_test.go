@@ -2,6 +2,7 @@ package agenthost
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -317,11 +318,13 @@ func TestStopIsPrompt(t *testing.T) {
 		<-hold
 		s.srv.Kill(t)
 		require.Eventually(t, func() bool { return !h.nc.IsConnected() }, waitFor, pollEvery)
+		var appending sync.WaitGroup
 		for range maxUnacked + 1 { // the last one finds no place
-			go h.appender.append("myriad.run.r1.log.asked.0", []byte{0})
+			appending.Go(func() { h.appender.append("myriad.run.r1.log.asked.0", []byte{0}) })
 		}
 		require.Eventually(t, func() bool { return len(h.appender.places) == maxUnacked }, waitFor, pollEvery)
 		stopsIn(t, s, h, 3*time.Second)
+		appending.Wait()
 	})
 }
 
