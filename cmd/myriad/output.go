@@ -180,6 +180,23 @@ func writeRows(ctx context.Context, js jetstream.JetStream, st *runlog.State, d 
 			return err
 		}
 	}
+	return removeOthers(dir, formats, scr)
+}
+
+// removeOthers removes the rows of an earlier run in formats that were not asked for now: everything in the directory is of
+// one run.
+func removeOthers(dir string, formats []report.Format, scr *screen) error {
+	for _, f := range report.Formats() {
+		if slices.Contains(formats, f) {
+			continue
+		}
+		switch err := os.Remove(filepath.Join(dir, rowsFile(f))); {
+		case err == nil:
+			scr.printf("Removed %s of an earlier run from %s\n", rowsFile(f), dir)
+		case !errors.Is(err, os.ErrNotExist):
+			return fmt.Errorf("results: %w", err)
+		}
+	}
 	return nil
 }
 

@@ -68,6 +68,27 @@ func TestFormatsOfRows(t *testing.T) {
 	}
 }
 
+func TestADirectoryIsOfOneRun(t *testing.T) {
+	dir := t.TempDir()
+	game := filepath.Join("..", "..", "examples", "guess-two-thirds.yaml")
+	out := filepath.Join(dir, "out")
+	play := []string{"run", game, "--agents", "5", "--rounds", "1", "--data", filepath.Join(dir, "data"), "--out", out}
+	code, _, stderr := call(t, play...)
+	require.Zero(t, code, stderr)
+	require.NoError(t, os.WriteFile(filepath.Join(out, "notes.txt"), nil, 0o600))
+	code, stdout, stderr := call(t, append(play, "--format", "jsonl")...)
+	require.Zero(t, code, stderr)
+	require.Contains(t, stdout, "Removed results.csv of an earlier run")
+	require.Equal(t, []string{"codebook.md", "notes.txt", "report.html", "results.jsonl", "summary.json"}, names(t, out))
+}
+
+func TestResumeKeepsTheFormats(t *testing.T) {
+	s := &session{flags: outputFlags{Data: "./myriad-data", formatFlags: formatFlags{Format: report.Formats()}}}
+	require.NotContains(t, s.resumeCommand("r1"), "--format")
+	s.flags.Format = []report.Format{report.FormatParquet}
+	require.Contains(t, s.resumeCommand("r1"), " resume r1 --format parquet")
+}
+
 func TestNewFilesAreWholeOrAbsent(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a.txt")

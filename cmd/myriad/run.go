@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/myriad-sim/myriad/internal/control"
+	"github.com/myriad-sim/myriad/internal/report"
 	"github.com/myriad-sim/myriad/internal/results"
 	"github.com/myriad-sim/myriad/internal/runlog"
 	"github.com/myriad-sim/myriad/internal/stack"
@@ -224,6 +225,11 @@ func (s *session) resumeCommand(run string) string {
 	}
 	if s.flags.Out != "" {
 		cmd += " --out " + quote(s.flags.Out)
+	}
+	if chosen := s.flags.formats(); len(chosen) < len(report.Formats()) {
+		for _, f := range chosen {
+			cmd += " --format " + string(f)
+		}
 	}
 	if s.flags.JSON {
 		cmd += " --json"

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 	"strings"
 	"text/template"
 )
@@ -148,11 +149,12 @@ func logAxis(values []float64, from, to float64) (at func(float64) float64, tick
 
 // unit prints a power of ten for an axis.
 func unit(v float64) string {
+	of, name := 1.0, ""
 	switch {
 	case v >= 1e6:
-		return short(v/1e6) + "M"
+		of, name = 1e6, "M"
 	case v >= 1e3:
-		return short(v/1e3) + "k"
+		of, name = 1e3, "k"
 	}
-	return short(v)
+	return strconv.FormatFloat(v/of, 'f', -1, 64) + name
 }
