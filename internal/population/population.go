@@ -1,6 +1,8 @@
 package population
 
 import (
+	"slices"
+
 	"github.com/myriad-sim/myriad/internal/population/persona"
 )
 
@@ -8,17 +10,17 @@ import (
 type Population struct {
 	spec    Spec
 	columns []column
-	index   map[string]int  // distribution name to column
+	names   []string        // of the distributions; few, so that looking through them is quicker than hashing a name
 	writer  *persona.Writer // nil: no names and backgrounds
 }
 
 // newPopulation is a population of a normal, valid spec in which every agent still has the first category.
 func newPopulation(s Spec) *Population {
-	p := &Population{spec: s, index: make(map[string]int, len(s.Distributions))}
+	p := &Population{spec: s}
 	aspects := make([]persona.Aspect, len(s.Distributions))
 	for i, d := range s.Distributions {
 		p.columns = append(p.columns, newColumn(len(d.Categories), s.Size))
-		p.index[d.Name] = i
+		p.names = append(p.names, d.Name)
 		aspects[i] = persona.Aspect{Name: d.Name, Categories: d.Categories}
 	}
 	if s.Generator == GeneratorTemplate {
@@ -67,7 +69,7 @@ func (p *Population) Attr(agent, dist int) string {
 // Lookup is the agent's attribute of that name, false if it has none. It allocates for AttrName and AttrBackground
 // only.
 func (p *Population) Lookup(agent int, name string) (string, bool) {
-	if dist, ok := p.index[name]; ok {
+	if dist := slices.Index(p.names, name); dist >= 0 {
 		text := p.Attr(agent, dist)
 		return text, text != ""
 	}
@@ -80,7 +82,7 @@ func (p *Population) AppendLookup(dst []byte, agent int, name string) ([]byte, b
 	if agent < 0 || agent >= p.spec.Size {
 		return dst, false
 	}
-	if dist, ok := p.index[name]; ok {
+	if dist := slices.Index(p.names, name); dist >= 0 {
 		return append(dst, p.Attr(agent, dist)...), true
 	}
 	if p.writer == nil {
@@ -98,8 +100,8 @@ func (p *Population) AppendLookup(dst []byte, agent int, name string) ([]byte, b
 // Attributes holds all attributes of an agent but the background, which is long and has Lookup. The map is the
 // caller's; it is empty where there is no such agent.
 func (p *Population) Attributes(agent int) map[string]string {
-	out := make(map[string]string, len(p.index)+1)
-	for name := range p.index {
+	out := make(map[string]string, len(p.names)+1)
+	for _, name := range p.names {
 		if text, ok := p.Lookup(agent, name); ok {
 			out[name] = text
 		}
