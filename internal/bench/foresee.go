@@ -23,12 +23,13 @@ const (
 
 // foresee says why a measurement is not made, from what was measured at smaller sizes; "" if it is.
 func (r *Report) foresee(j job, free float64) string {
+	least := usual[j.part.name].bytes
 	each := usual[j.part.name]
 	for _, was := range r.Results {
 		if was.Part == j.part.name && was.Agents >= telling && was.Agents < j.agents && len(was.Samples) > 0 {
 			last := was.Samples[len(was.Samples)-1]
 			// Not below the usual: of goroutines that are slow to start the first have ended before the last begin.
-			each = expense{max(each.bytes, last[Peak]/float64(was.Agents)), last[Seconds] / float64(was.Agents)}
+			each = expense{max(least, last[Peak]/float64(was.Agents)), last[Seconds] / float64(was.Agents)}
 		}
 	}
 	n := float64(j.agents)

@@ -88,5 +88,7 @@ func TestForesee(t *testing.T) {
 	r.Results = append(r.Results, Result{Part: "run", Agents: 100_000, Samples: []Figures{{Peak: gib, Seconds: 60}}})
 	require.Contains(t, r.foresee(job("run", 10_000_000), 24*gib), "107 GB of memory")
 	require.Empty(t, r.foresee(job("run", 1_000_000), 24*gib), "Myriad is measured however long it takes")
+	r.Results = append(r.Results, Result{Part: "run", Agents: 1_000_000, Samples: []Figures{{Peak: gib}}})
+	require.Empty(t, r.foresee(job("run", 10_000_000), 24*gib), "the nearest size tells best")
 	require.Empty(t, r.foresee(job("run", 50_000), gib))
 }

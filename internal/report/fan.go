@@ -6,8 +6,8 @@ import (
 )
 
 const (
-	fanAhead = 4    // batches that a writer may be behind
-	fanRows  = 1024 // rows of a batch, which takes about 250 KB
+	fanAhead = 2    // batches that a writer may be behind
+	fanRows  = 4096 // rows of a batch, which takes about 1 MB
 )
 
 // Fan writes the same rows with several writers at once, each on a goroutine of its own, so that several formats take as

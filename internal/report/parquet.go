@@ -1,10 +1,14 @@
 package report
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/parquet-go/parquet-go"
 )
@@ -27,9 +31,13 @@ type Parquet struct {
 	columns []*parquet.ColumnWriter
 	fill    []filler
 	sink    sink // of which it uses the check of rows and the error that sticks
+	lanes   int  // goroutines that write columns
 	rows    int  // in the row group
 	bytes   int  // of its replies and values
 }
+
+// mostLanes bounds the goroutines that write columns: beyond it they would wait for those who make the rows.
+const mostLanes = 4
 
 // NewParquet returns a writer of rows with these persona columns. The file's metadata say which run, scenario, seed and
 // result hash they are of, from s.
@@ -53,8 +61,9 @@ func NewParquet(w io.Writer, s Summary, personas []Persona) (*Parquet, error) {
 		return nil, fmt.Errorf("report: parquet file: %w", err)
 	}
 	p := &Parquet{
-		file: parquet.NewGenericWriter[any](w, config),
-		sink: newSink(w, personas, func(_, category string) []byte { return []byte(category) }),
+		lanes: min(mostLanes, runtime.GOMAXPROCS(0)),
+		file:  parquet.NewGenericWriter[any](w, config),
+		sink:  newSink(w, personas, func(_, category string) []byte { return []byte(category) }),
 	}
 	p.columns = p.file.ColumnWriters()
 	for _, c := range list {
@@ -96,7 +105,7 @@ func (p *Parquet) Write(rows []Row) error {
 
 // room is how many of the rows, at least one, are written next to one row group, and counts them.
 func (p *Parquet) room(rows []Row) int {
-	n := min(len(rows), stripe, groupRows-p.rows)
+	n := min(len(rows), groupRows-p.rows)
 	for i := range n {
 		if p.bytes += len(rows[i].Raw) + len(rows[i].Value.text); p.bytes >= groupBytes {
 			n = i + 1
@@ -107,17 +116,35 @@ func (p *Parquet) room(rows []Row) int {
 	return n
 }
 
+// write writes rows that fit into the row group, several columns at a time: they have nothing in common.
 func (p *Parquet) write(rows []Row) error {
-	for i, fill := range p.fill {
-		if _, err := p.columns[i].WriteRowValues(fill(rows)); err != nil {
-			return err
-		}
+	failed := make([]error, p.lanes)
+	var others sync.WaitGroup
+	for l := 1; l < p.lanes; l++ {
+		others.Go(func() { failed[l] = p.lane(l, rows) })
+	}
+	failed[0] = p.lane(0, rows)
+	others.Wait()
+	if err := errors.Join(failed...); err != nil {
+		return err
 	}
 	if p.rows < groupRows && p.bytes < groupBytes {
 		return nil
 	}
 	p.rows, p.bytes = 0, 0
 	return p.file.Flush()
+}
+
+// lane writes the columns of a lane.
+func (p *Parquet) lane(first int, rows []Row) error {
+	for rows := range slices.Chunk(rows, stripe) {
+		for i := first; i < len(p.fill); i += p.lanes {
+			if _, err := p.columns[i].WriteRowValues(p.fill[i](rows)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Close writes the last row group and the footer, see RowWriter.

@@ -57,7 +57,7 @@ func (l *log) playNumbers(rounds int) {
 	}
 }
 
-// What Rows holds does not grow with rounds, and with agents only by what a fold holds of them: 25 bytes each, where the
+// What Rows holds does not grow with rounds, and with agents only by what a fold holds of them: 9 bytes each, where the
 // answers of a round would take 125.
 func TestRowsHoldNoRound(t *testing.T) {
 	const agents, rounds = 200_000, 3

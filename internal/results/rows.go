@@ -18,15 +18,15 @@ import (
 var ErrNoAgent = errors.New("no such agent")
 
 // batchRows is the largest number of rows handed over at a time.
-const batchRows = 1024
+const batchRows = 4096
 
-// Batches reads the accepted answers of the closed rounds of s from the log and calls fn with their rows, some hundred at
-// a time, by round, agent and question. The slice passed to fn is reused; what its rows point to is not. What the run has
+// Batches reads the accepted answers of the closed rounds of s from the log and calls fn with their rows, thousands at a
+// time, by round, agent and question. The slice passed to fn is reused; what its rows point to is not. What the run has
 // gone on to since s was read is left out, so that rows and Summary(s) belong together.
 //
 // The log is read twice: a fold verifies the digest of a round and notes which records count, then the records of one
 // shard at a time are fetched again. So memory holds the answers of a shard and a few records that were fetched ahead,
-// beside what the fold needs: 25 bytes for each agent and question, and the population. Rows of a round come only after its
+// beside what the fold needs: 9 bytes for each agent and question, and the population. Rows of a round come only after its
 // digest was verified.
 //
 // It returns the error of fn as it is, runlog.ErrDigest if the answers are not those the rounds were closed with, or what
