@@ -84,8 +84,8 @@ func (f *Fold) take(round int, seq uint64) {
 			continue
 		}
 		col.Status[agent], col.Values[agent] = stats.Status(c.status[i]), c.values[i]
-		if f.digest != nil {
-			f.digest.add(c.question, agent, reply)
+		if f.digest != nil && f.digest.add(c.question, agent, reply) {
+			f.count(f.digest.agents(agent / digestBlock))
 		}
 		f.positions = append(f.positions, i)
 		f.totals.Calls += uint64(c.calls[i])

@@ -135,6 +135,7 @@ func (f *Fold) room() {
 	}
 	if f.digest != nil {
 		f.digest.open(f.Round)
+		f.expect()
 	}
 }
 

@@ -61,8 +61,9 @@ func (d *digest) agents(i int) (first, end int) {
 	return first, min(first+digestBlock, len(d.columns[0].Status))
 }
 
-// add takes in an accepted answer, whose status and value are in the columns already.
-func (d *digest) add(question, agent int, reply []byte) {
+// add takes in an accepted answer, whose status and value are in the columns already, and reports whether it was the last
+// of its block.
+func (d *digest) add(question, agent int, reply []byte) (through bool) {
 	i := agent / digestBlock
 	b := &d.blocks[i]
 	if b.texts == nil {
@@ -71,10 +72,12 @@ func (d *digest) add(question, agent int, reply []byte) {
 	d.text.Reset()
 	d.text.Write(reply)
 	b.texts[agent%digestBlock*len(d.columns)+question] = textSum(d.text.Sum(d.sum[:0]))
-	if b.left--; b.left == 0 {
-		b.sum = d.block(i)
-		d.release(i)
+	if b.left--; b.left > 0 {
+		return false
 	}
+	b.sum = d.block(i)
+	d.release(i)
+	return true
 }
 
 // room is space for the text hashes of a block, whatever is in it.

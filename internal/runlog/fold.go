@@ -23,13 +23,14 @@ type Entry struct {
 // open, and its epoch is that of the latest lease of its shard.
 type Fold struct {
 	State
-	columns []*stats.Column // of the open or last closed round, by question; nil without WithAnswers
-	digest  *digest         // of the same answers; nil without WithAnswers, with WithColumns and with WithShards
-	left    int             // answers the open round still needs
-	last    uint64          // record that held the last accepted answer
-	totals  Closed          // of the answers accepted in the open round
-	told    Closed          // how much of Asked and Duplicates closed records have told of
-	figures []Question      // of the open round once it is complete; nil until Close was called
+	columns []*stats.Column  // of the open or last closed round, by question; nil without WithAnswers
+	digest  *digest          // of the same answers; nil without WithAnswers, with WithColumns and with WithShards
+	left    int              // answers the open round still needs
+	last    uint64           // record that held the last accepted answer
+	totals  Closed           // of the answers accepted in the open round
+	told    Closed           // how much of Asked and Duplicates closed records have told of
+	running []*stats.Running // figures of the open round by question, as far as blocks of agents are through; nil without digest
+	figures []Question       // of the open round once it is complete; nil until Close was called
 	chunk   chunk
 	// positions of the accepted answers in chunk
 	positions []int

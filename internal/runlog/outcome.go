@@ -26,40 +26,86 @@ func (f *Fold) Close() (Closed, error) {
 	c.Asked, c.Duplicates = f.Asked-f.told.Asked, f.Duplicates-f.told.Duplicates
 	if f.figures == nil {
 		for i := range f.Scenario.Turn {
-			f.figures = append(f.figures, f.outcome(&f.Scenario.Turn[i], f.columns[i]))
+			f.figures = append(f.figures, f.outcome(i))
 		}
 	}
 	c.Questions = f.figures
 	return c, nil
 }
 
-func (f *Fold) outcome(q *scenario.Question, col *stats.Column) Question {
+// expect begins with the figures of the round that was just opened.
+func (f *Fold) expect() {
+	f.running = f.running[:0]
+	n := f.Created.Agents
+	for i := range f.Scenario.Turn {
+		a := &f.Scenario.Turn[i].Answer
+		first, bins := categories(a)
+		lo, hi, decimals := float64(first), float64(first+bins-1), 0
+		if a.Type == scenario.TypeNumber {
+			lo, hi, decimals, bins = math.Inf(-1), math.Inf(1), a.Decimals, histogramBins
+			if a.Min != nil && a.Max != nil {
+				lo, hi = f.widened(a, math.Inf(1), math.Inf(-1))
+			}
+		}
+		f.running = append(f.running, stats.NewRunning(decimals, n, bins, lo, hi))
+	}
+}
+
+// categories are the values that an answer to a question of choices or points can have.
+func categories(a *scenario.AnswerSpec) (first, n int) {
+	switch a.Type {
+	case scenario.TypeLikert:
+		return 1, a.Points
+	case scenario.TypeChoice:
+		return 0, len(a.Choices)
+	}
+	return 0, 0
+}
+
+// count takes a block of agents whose last answer is there into the figures.
+func (f *Fold) count(first, end int) {
+	for i, c := range f.columns {
+		f.running[i].Add(c.Status[first:end], c.Values[first:end])
+	}
+}
+
+// outcome is that of question i of the open round, which is complete.
+func (f *Fold) outcome(i int) Question {
+	q, col, r := &f.Scenario.Turn[i], f.columns[i], f.running[i]
 	out := Question{ID: q.ID}
 	switch q.Answer.Type {
 	case scenario.TypeNumber:
-		out.Summary = col.Summarise()
-		out.Lo, out.Hi = f.span(q.Answer, out.Summary)
-		out.Counts = col.Histogram(histogramBins, out.Lo, out.Hi)
+		out.Summary = r.Summary(col)
+		out.Lo, out.Hi = f.span(&q.Answer, out.Summary)
+		out.Counts = r.Histogram(col, histogramBins, out.Lo, out.Hi)
 	case scenario.TypeLikert:
-		out.Summary = col.Summarise()
+		out.Summary = r.Summary(col)
 		out.Lo, out.Hi = 1, float64(q.Answer.Points)
-		out.Counts = countValues(col, 1, q.Answer.Points)
+		out.Counts = r.Histogram(col, q.Answer.Points, out.Lo, out.Hi)
 	case scenario.TypeChoice:
-		out.Summary = col.Counts()
-		out.Counts = countValues(col, 0, len(q.Answer.Choices))
+		out.Summary = r.Counts()
+		out.Counts = r.Histogram(col, len(q.Answer.Choices), 0, float64(len(q.Answer.Choices)-1))
 	default:
-		out.Summary = col.Counts()
+		out.Summary = r.Counts()
 	}
 	return out
 }
 
 // span is the range of a histogram: the bounds of the question, as far as it has any, and all answers there are.
-func (f *Fold) span(spec scenario.AnswerSpec, s stats.Summary) (lo, hi float64) {
-	env := expression.Env{Vars: f.Scenario.Vars, World: f.Opened.World, Previous: f.Opened.Previous, Round: f.Round, Size: f.Created.Agents}
+func (f *Fold) span(spec *scenario.AnswerSpec, s stats.Summary) (lo, hi float64) {
 	lo, hi = math.Inf(1), math.Inf(-1)
 	if s.HasNumbers {
 		lo, hi = s.Min, s.Max
 	}
+	if lo, hi = f.widened(spec, lo, hi); lo > hi {
+		return 0, 0
+	}
+	return lo, hi
+}
+
+// widened is a range with the bounds of a question in it.
+func (f *Fold) widened(spec *scenario.AnswerSpec, lo, hi float64) (float64, float64) {
+	env := expression.Env{Vars: f.Scenario.Vars, World: f.Opened.World, Previous: f.Opened.Previous, Round: f.Round, Size: f.Created.Agents}
 	for _, bound := range []*expression.Program{spec.Min, spec.Max} {
 		if bound == nil {
 			continue
@@ -68,18 +114,5 @@ func (f *Fold) span(spec scenario.AnswerSpec, s stats.Summary) (lo, hi float64) 
 			lo, hi = min(lo, b), max(hi, b)
 		}
 	}
-	if lo > hi {
-		return 0, 0
-	}
 	return lo, hi
-}
-
-func countValues(col *stats.Column, first, n int) []int {
-	counts := make([]int, n)
-	for i, s := range col.Status {
-		if at := int(col.Values[i]) - first; s.Valid() && at >= 0 && at < n {
-			counts[at]++
-		}
-	}
-	return counts
 }

@@ -33,10 +33,21 @@ type Summary struct {
 
 // Counts returns the counts by status, without figures: what can be said of choices and texts.
 func (c *Column) Counts() Summary {
-	var by [256]int // by every number a status can have, so that none needs a second look
-	for _, s := range c.Status {
-		by[s]++
+	var by [Missing + 1]int
+	countStatus(&by, c.Status)
+	return counted(&by)
+}
+
+// countStatus counts answers by status.
+func countStatus(by *[Missing + 1]int, status []Status) {
+	for _, s := range status {
+		if s <= Missing {
+			by[s]++
+		}
 	}
+}
+
+func counted(by *[Missing + 1]int) Summary {
 	answers := 0
 	for s := Answered; s <= Missing; s++ {
 		answers += by[s]
@@ -50,24 +61,9 @@ func (c *Column) Counts() Summary {
 // Summarise returns counts and figures. A million answers take some ten milliseconds, and no memory to speak of unless they
 // are spread so far that they have to be sorted.
 func (c *Column) Summarise() Summary {
-	s := c.Counts()
-	m := c.moments()
-	if m.n == 0 {
-		return s
-	}
-	s.HasNumbers = true
-	s.Mean = m.mean(c.Decimals)
-	s.Min, s.Max = Float(m.smallest, c.Decimals), Float(m.greatest, c.Decimals)
-	if m.n > 1 {
-		s.Std = m.std(c.Decimals)
-	}
-	if t := c.tally(&m); t != nil {
-		s.Median, s.Mode = t.median(c), t.mode(c.Decimals)
-	} else {
-		sorted := c.sorted()
-		s.Median, s.Mode = median(sorted, c.Decimals), mode(sorted, c.Decimals)
-	}
-	return s
+	r := Running{decimals: c.Decimals}
+	r.Add(c.Status, c.Values)
+	return r.Summary(c)
 }
 
 func (c *Column) moments() moments { return momentsOf(c.Status, c.Values) }

@@ -41,6 +41,25 @@ func momentsOf(status []Status, values []int64) moments {
 	return moments{n: n, low: low, high: high, sq0: sq0, sq1: sq1, sq2: sq2, smallest: smallest, greatest: greatest}
 }
 
+// add takes in the values of others.
+func (m *moments) add(o *moments) {
+	switch {
+	case o.n == 0:
+		return
+	case m.n == 0:
+		*m = *o
+		return
+	}
+	m.n += o.n
+	m.smallest, m.greatest = min(m.smallest, o.smallest), max(m.greatest, o.greatest)
+	var carry uint64
+	m.low, carry = bits.Add64(m.low, o.low, 0)
+	m.high, _ = bits.Add64(m.high, o.high, carry)
+	m.sq0, carry = bits.Add64(m.sq0, o.sq0, 0)
+	m.sq1, carry = bits.Add64(m.sq1, o.sq1, carry)
+	m.sq2 += o.sq2 + carry
+}
+
 // sum returns the sum of the values.
 func (m *moments) sum() *big.Int {
 	out := new(big.Int).SetUint64(m.high)

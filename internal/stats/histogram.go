@@ -1,36 +1,18 @@
 package stats
 
-import (
-	"math"
-	"math/bits"
-)
+import "math"
 
-// Histogram counts the valid answers in bins of equal width over [lo, hi]. A value on an edge belongs to the bin above,
+// Histogram counts the valid answers in n bins of equal width over [lo, hi]. A value on an edge belongs to the bin above,
 // hi itself to the last bin. Edges are exact: lo and hi are rounded to the column's decimals and compared as integers.
-// Values outside are not counted; if lo equals hi all that equal it are in the first bin. It returns nil if bins is
+// Values outside are not counted; if lo equals hi all that equal it are in the first bin. It returns nil if n is
 // not positive, hi < lo, or a bound has no canonical value.
-func (c *Column) Histogram(bins int, lo, hi float64) []int {
-	first, errLo := Canonical(lo, c.Decimals)
-	last, errHi := Canonical(hi, c.Decimals)
-	if bins < 1 || errLo != nil || errHi != nil || last < first {
+func (c *Column) Histogram(n int, lo, hi float64) []int {
+	b := newBins(c.Decimals, n, lo, hi)
+	if b == nil {
 		return nil
 	}
-	counts := make([]int, bins)
-	width := uint64(last) - uint64(first) //nolint:gosec // wraps to the distance
-	for i, s := range c.Status {
-		v := c.Values[i]
-		if !s.Valid() || v < first || v > last {
-			continue
-		}
-		if width == 0 {
-			counts[0]++
-			continue
-		}
-		high, low := bits.Mul64(uint64(v)-uint64(first), uint64(bins)) //nolint:gosec // distance times a positive number
-		at, _ := bits.Div64(high, low, width)
-		counts[min(at, uint64(bins-1))]++ //nolint:gosec // bins >= 1
-	}
-	return counts
+	b.add(c.Status, c.Values)
+	return b.counts
 }
 
 // MaxWinners is the largest number of agents Winners names.

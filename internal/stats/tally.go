@@ -21,27 +21,32 @@ const (
 	tallyReach = 1 << 39 // for values up to here and steps up to 2^24 multiplying by the inverse is exact division
 )
 
-// tally counts a column with the given moments. It returns nil where sorting is better.
-func (c *Column) tally(m *moments) *tally {
-	if m.n < tallyWorth || m.n > 1<<31-1 || m.smallest < -tallyReach || m.greatest > tallyReach {
+// newTally returns a tally for n answers from smallest to greatest, nil where sorting is better.
+func newTally(decimals, n int, smallest, greatest int64) *tally {
+	if n < tallyWorth || n > 1<<31-1 || smallest < -tallyReach || greatest > tallyReach {
 		return nil
 	}
-	t := &tally{step: modeStep(c.Decimals), n: m.n}
+	t := &tally{step: modeStep(decimals)}
 	if t.step > 1 {
 		t.inverse = math.MaxUint64/uint64(t.step) + 1 //nolint:gosec // positive
 	}
-	t.first = roundTo(m.smallest, t.step)
-	size := roundTo(m.greatest, t.step) - t.first + 1
-	if size > int64(m.n/tallyDense) {
+	t.first = roundTo(smallest, t.step)
+	size := roundTo(greatest, t.step) - t.first + 1
+	if size > int64(n/tallyDense) {
 		return nil
 	}
 	t.counts = make([]int32, size)
-	for i, s := range c.Status {
+	return t
+}
+
+// add counts valid answers, which must be in the range of the tally.
+func (t *tally) add(status []Status, values []int64) {
+	for i, s := range status {
 		if s.Valid() {
-			t.counts[t.round(c.Values[i])-t.first]++
+			t.counts[t.round(values[i])-t.first]++
+			t.n++
 		}
 	}
-	return t
 }
 
 // round is roundTo(v, t.step) without its division, which would take longer than all the rest.
