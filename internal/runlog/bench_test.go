@@ -2,13 +2,14 @@ package runlog
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
-// A host writes a batch of 256 answers at a time.
-const benchChunk = 256
+// A host writes up to a shard of answers at a time.
+const benchChunk = 1024
 
 func benchAnswers(first int) *Answers {
 	var list []one
@@ -21,16 +22,27 @@ func benchAnswers(first int) *Answers {
 	return chunkOf(0, first/1024, list...)
 }
 
-// perAnswer reports what b.N times a number of answers cost.
-func perAnswer(b *testing.B, answers int) {
+// perAnswer begins to count what b.N times a number of answers cost, and returns what reports it.
+func perAnswer(b *testing.B, answers int) (report func()) {
 	b.Helper()
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*answers), "ns/answer")
+	b.ReportAllocs()
+	objects := func() uint64 {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.Mallocs
+	}
+	before := objects()
+	return func() {
+		n := float64(b.N * answers)
+		b.ReportMetric(float64(objects()-before)/n, "allocs/answer")
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/n, "ns/answer")
+	}
 }
 
 // BenchmarkEncodeChunk appends to one buffer again and again, as a host does.
 func BenchmarkEncodeChunk(b *testing.B) {
 	a := benchAnswers(0)
-	b.ReportAllocs()
+	report := perAnswer(b, benchChunk)
 	var buf []byte
 	for b.Loop() {
 		var err error
@@ -39,13 +51,13 @@ func BenchmarkEncodeChunk(b *testing.B) {
 		}
 	}
 	b.SetBytes(int64(len(buf)))
-	perAnswer(b, benchChunk)
+	report()
 }
 
 func BenchmarkDecodeChunk(b *testing.B) {
 	data, err := EncodeAnswers(Header{Run: "r1", Round: 1, Writer: "h", Epoch: 1}, benchAnswers(0))
 	require.NoError(b, err)
-	b.ReportAllocs()
+	report := perAnswer(b, benchChunk)
 	b.SetBytes(int64(len(data)))
 	for b.Loop() {
 		_, body, err := Decode(data)
@@ -56,7 +68,7 @@ func BenchmarkDecodeChunk(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	perAnswer(b, benchChunk)
+	report()
 }
 
 // BenchmarkFold is a round of a million answers from its opening on: to the digest, as a coordinator folds it, and without
@@ -72,7 +84,7 @@ func BenchmarkFold(b *testing.B) {
 	}
 	for name, option := range map[string]Option{"digest": WithAnswers(), "columns": WithColumns()} {
 		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
+			report := perAnswer(b, agents)
 			for b.Loop() {
 				b.StopTimer()
 				f := NewFold("r1", option)
@@ -91,7 +103,7 @@ func BenchmarkFold(b *testing.B) {
 					b.Fatal("not complete")
 				}
 			}
-			perAnswer(b, agents)
+			report()
 		})
 	}
 }
@@ -104,7 +116,7 @@ func BenchmarkDigest(b *testing.B) {
 	bk.open()
 	f := bk.fold
 	texts := f.digest.room()
-	b.ReportAllocs()
+	report := perAnswer(b, agents)
 	for b.Loop() {
 		for i := range f.digest.blocks {
 			f.digest.blocks[i].texts = texts
@@ -112,7 +124,7 @@ func BenchmarkDigest(b *testing.B) {
 		}
 		f.digest.root()
 	}
-	perAnswer(b, agents)
+	report()
 }
 
 // BenchmarkClose is what closing a round of a million answers costs after the last one is in.
@@ -124,12 +136,12 @@ func BenchmarkClose(b *testing.B) {
 	for first := 0; first < agents; first += benchChunk {
 		bk.add(bk.answers(1, 1, benchAnswers(first)))
 	}
-	b.ReportAllocs()
+	report := perAnswer(b, agents)
 	for b.Loop() {
 		bk.fold.figures = nil // or they would be computed once
 		if _, err := bk.fold.Close(); err != nil {
 			b.Fatal(err)
 		}
 	}
-	perAnswer(b, agents)
+	report()
 }

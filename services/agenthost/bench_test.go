@@ -3,6 +3,7 @@ package agenthost
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -42,8 +43,20 @@ func benchRun(b *testing.B, source string) (*Service, *run, *shard, *runlog.Stat
 	return h, r, sh, &state
 }
 
-func perAgent(b *testing.B) {
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*benchAgents), "ns/agent")
+// perAgent begins to count what a benchmark takes for each agent, and returns what reports it.
+func perAgent(b *testing.B) (report func()) {
+	b.ReportAllocs()
+	objects := func() uint64 {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.Mallocs
+	}
+	before := objects()
+	return func() {
+		agents := float64(b.N * benchAgents)
+		b.ReportMetric(float64(objects()-before)/agents, "allocs/agent")
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/agents, "ns/agent")
+	}
 }
 
 // BenchmarkRound is a host's part of a round of 1,024 agents on one goroutine: claim, prompts, requests on the connection,
@@ -77,7 +90,7 @@ turn:
 func benchRound(b *testing.B, source string) {
 	_, r, sh, state := benchRun(b, source)
 	l := r.lanes[0]
-	b.ReportAllocs()
+	report := perAgent(b)
 	for b.Loop() {
 		r.opened(state)
 		a := asking{lane: l, now: r.current}
@@ -91,7 +104,7 @@ func benchRound(b *testing.B, source string) {
 			b.Fatal("the round is not over")
 		}
 	}
-	perAgent(b)
+	report()
 }
 
 // forget drops the request of a batch, which nobody answers.
@@ -125,13 +138,13 @@ func BenchmarkRequest(b *testing.B) {
 			_, r, sh, _ := benchRun(b, source)
 			batch := newBatch(r.current, sh, sh.rounds, 0, 0, upTo(benchAgents))
 			w := new(writer)
-			b.ReportAllocs()
+			report := perAgent(b)
 			for b.Loop() {
 				shas, err := r.write(w, 1, batch, 0)
 				require.NoError(b, err)
 				require.Len(b, shas, benchAgents)
 			}
-			perAgent(b)
+			report()
 		})
 	}
 }
@@ -145,7 +158,7 @@ func BenchmarkRecords(b *testing.B) {
 		c.first(i, stats.Answered, int64(i)*1e6, benchReplies[i], benchResult(benchAgents), i)
 		c.Agents[i], c.Model[i] = i, "m"
 	}
-	b.ReportAllocs()
+	report := perAgent(b)
 	for b.Loop() {
 		data, err := r.encode(batch, &c.Answers)
 		require.NoError(b, err)
@@ -153,5 +166,5 @@ func BenchmarkRecords(b *testing.B) {
 			b.Fatal("one record is enough")
 		}
 	}
-	perAgent(b)
+	report()
 }
