@@ -115,6 +115,14 @@ func reproduceCommand(st *runlog.State) string {
 	return strings.Join(cmd, " ")
 }
 
+func formatNames(formats []report.Format) []string {
+	var out []string
+	for _, f := range formats {
+		out = append(out, string(f))
+	}
+	return out
+}
+
 func rowsFile(f report.Format) string { return "results." + string(f) }
 
 // writeFiles writes the result files into a directory: each under a temporary name first, so that none is half-written.

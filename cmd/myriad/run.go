@@ -227,9 +227,7 @@ func (s *session) resumeCommand(run string) string {
 		cmd += " --out " + quote(s.flags.Out)
 	}
 	if chosen := s.flags.formats(); len(chosen) < len(report.Formats()) {
-		for _, f := range chosen {
-			cmd += " --format " + string(f)
-		}
+		cmd += " --format " + strings.Join(formatNames(chosen), ",")
 	}
 	if s.flags.JSON {
 		cmd += " --json"
