@@ -7,7 +7,7 @@ import (
 
 const (
 	fanAhead = 2    // batches that a writer may be behind
-	fanRows  = 4096 // rows of a batch, which takes about 1 MB
+	fanRows  = 4096 // rows of a batch, which takes about 1 MB, and its texts
 )
 
 // Fan writes the same rows with several writers at once, each on a goroutine of its own, so that several formats take as

@@ -17,8 +17,11 @@ import (
 // ErrNoAgent: the run has no agent of that number.
 var ErrNoAgent = errors.New("no such agent")
 
-// batchRows is the largest number of rows handed over at a time.
-const batchRows = 4096
+// Rows are handed over when there are so many, or when their replies take so many bytes.
+const (
+	batchRows  = 4096
+	batchBytes = 1 << 20
+)
 
 // Batches reads the accepted answers of the closed rounds of s from the log and calls fn with their rows, thousands at a
 // time, by round, agent and question. The slice passed to fn is reused; what its rows point to is not. What the run has
@@ -75,6 +78,7 @@ type writer struct {
 	pop        *population.Population
 	values     []values // by question
 	batch      []report.Row
+	bytes      int // of the replies in batch
 }
 
 func (w *writer) read(ctx context.Context, js jetstream.JetStream, filters []string, opts ...runlog.Option) error {
@@ -145,6 +149,6 @@ func (w *writer) hand() error {
 		return nil
 	}
 	err := w.fn(w.batch)
-	w.batch = w.batch[:0]
+	w.batch, w.bytes = w.batch[:0], 0
 	return err
 }

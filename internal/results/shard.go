@@ -86,7 +86,7 @@ func (s *shard) flush() error {
 				PromptSHA: a.PromptSHA[at], Attempts: int(a.Calls[at]), TokensIn: int(a.TokensIn[at]), TokensOut: int(a.TokensOut[at]),
 				Personas: personas[mine:len(personas):len(personas)],
 			})
-			if len(s.batch) == batchRows {
+			if s.bytes += len(a.Text[at]); len(s.batch) == batchRows || s.bytes >= batchBytes {
 				if err := s.hand(); err != nil {
 					return err
 				}

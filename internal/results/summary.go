@@ -18,7 +18,7 @@ func Summary(s *runlog.State) report.Summary {
 		Run: s.Run, Scenario: sc.Name, Seed: sc.Seed, ResultHash: hex.EncodeToString(s.Chain), Version: report.Version,
 		State: s.Status(), StopReason: s.Reason, Agents: s.Created.Agents, Started: s.CreatedAt.UTC(), Rounds: []report.Round{},
 		Receipt: report.Receipt{
-			Lost: int(s.Expected - s.Accepted), Duplicates: int(s.Duplicates), Faults: s.FaultCount + s.Takeovers, //nolint:gosec // counts
+			Lost: int(s.Expected - s.Accepted), Duplicates: int(s.Duplicates), Faults: s.FaultCount + s.LostHosts, //nolint:gosec // counts
 		},
 	}
 	if s.Asked > s.Accepted {

@@ -85,14 +85,26 @@ func (f *Fold) lease(h Header, body []byte) error {
 	}
 	for _, r := range b.Ranges {
 		for shard := r.First; shard < r.End; shard++ {
-			if f.Round > 0 && f.Grants[shard].Incarnation != b.Incarnation {
-				f.Takeovers++
+			if before := f.Grants[shard].Incarnation; f.Round > 0 && before != b.Incarnation {
+				f.takenFrom(before)
 			}
 			f.Grants[shard] = Grant{Host: b.Host, Incarnation: b.Incarnation, Epoch: h.Epoch}
 		}
 	}
 	f.Epoch = h.Epoch
 	return nil
+}
+
+// takenFrom notes that a shard has changed its host. One host that is gone is one fault, however many shards it had.
+func (f *Fold) takenFrom(incarnation string) {
+	f.Takeovers++
+	if f.gone == nil {
+		f.gone = map[string]bool{}
+	}
+	if !f.gone[incarnation] {
+		f.gone[incarnation] = true
+		f.LostHosts++
+	}
 }
 
 func (f *Fold) opened(h Header, body []byte, e Entry) error {

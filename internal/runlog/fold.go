@@ -26,6 +26,7 @@ type Fold struct {
 	columns []*stats.Column  // of the open or last closed round, by question; nil without WithAnswers
 	digest  *digest          // of the same answers; nil without WithAnswers, with WithColumns and with WithShards
 	left    int              // answers the open round still needs
+	gone    map[string]bool  // incarnations of hosts that shards were taken from; nil before the first
 	last    uint64           // record that held the last accepted answer
 	totals  Closed           // of the answers accepted in the open round
 	told    Closed           // how much of Asked and Duplicates closed records have told of

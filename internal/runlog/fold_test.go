@@ -190,7 +190,11 @@ func TestTakeoversAreCounted(t *testing.T) {
 	b.lease("h3", Range{1, 2}, Range{3, 4})
 	b.lease("h3", Range{1, 2})
 	require.Equal(t, 2, b.fold.Takeovers)
+	require.Equal(t, 1, b.fold.LostHosts, "both were of one host")
 	require.Equal(t, []uint64{2, 4, 1, 3}, []uint64{b.fold.Grants[0].Epoch, b.fold.Grants[1].Epoch, b.fold.Grants[2].Epoch, b.fold.Grants[3].Epoch})
+	b.lease("h4", Range{1, 2})
+	require.Equal(t, 3, b.fold.Takeovers)
+	require.Equal(t, 2, b.fold.LostHosts)
 }
 
 func TestOutcomes(t *testing.T) {

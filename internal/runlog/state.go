@@ -69,6 +69,7 @@ type State struct {
 	Asked      uint64  // questions asked of agents, repeats included: in closed rounds, or by now where the fold has all answers
 	Duplicates uint64  // answers dropped: of another round or epoch, or not the first; counted like Asked
 	Takeovers  int     // shards that changed their host after a round had been opened
+	LostHosts  int     // hosts they were taken from
 	Faults     []Fault // the first 100
 	FaultCount int     // all of them
 }
