@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"reflect"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -78,15 +77,7 @@ func main() {
 	os.Exit(code)
 }
 
-// collectAt is how much the heap grows before it is collected, in percent of what was in use; see GOGC of package runtime.
-// A round leaves much garbage behind and keeps little: at twice Go's default a million agents need a tenth less CPU, and a
-// hundred bytes more each.
-const collectAt = 200
-
 func realMain(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(collectAt)
-	}
 	var c cli
 	exited := -1
 	parser, err := kong.New(&c,

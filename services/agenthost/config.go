@@ -11,7 +11,7 @@ import (
 type Config struct {
 	ID            string        `env:"ID" desc:"name of this host; empty: drawn at start"`
 	InFlight      int           `env:"IN_FLIGHT" envDefault:"1048576" desc:"agents at most that wait for a model at once"`
-	ModelInFlight int           `env:"MODEL_IN_FLIGHT" envDefault:"32768" desc:"agents at most that wait for one language model at once; behavioural players have no bound but IN_FLIGHT"`
+	ModelInFlight int           `env:"MODEL_IN_FLIGHT" envDefault:"32768" desc:"agents of a run at most that wait for one language model at once; behavioural players have no bound but IN_FLIGHT"`
 	InFlightBytes int64         `env:"IN_FLIGHT_BYTES" envDefault:"268435456" desc:"bytes of unanswered requests at which no new turns begin"`
 	Batch         int           `env:"BATCH" envDefault:"1024" desc:"model calls a message at most (1..1024)"`
 	KeepRuns      int           `env:"KEEP_RUNS" envDefault:"8" desc:"ended runs whose agents still answer on their subjects"`

@@ -93,7 +93,10 @@ func (l *lane) pass(ctx context.Context, now *round, shards []*shard) {
 			a := asking{lane: l, now: now}
 			for g := int(next.Add(1)) - 1; g < groups; g = int(next.Add(1)) - 1 {
 				for _, s := range shards[g*each : min(len(shards), (g+1)*each)] {
-					if a.shard(ctx, s) != nil {
+					if err := a.shard(ctx, s); err != nil {
+						if ctx.Err() == nil { // its agents would be asked over and over
+							l.run.giveUp(err.Error())
+						}
 						break
 					}
 				}
@@ -112,7 +115,7 @@ type asking struct {
 }
 
 // shard gathers the agents of a shard that may be asked, and sends what was gathered where it has to wait. The error is
-// that of ctx.
+// that of ctx, or says that what the agents remember cannot be had.
 func (a *asking) shard(ctx context.Context, s *shard) error {
 	r := a.lane.run
 	var rounds []*pastRound // looked up once there is somebody to ask

@@ -2,6 +2,7 @@ package agenthost
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -12,6 +13,8 @@ import (
 // keptRounds is how many past rounds of a shard are in memory at most. Those before are read from the log where somebody
 // wants them, so that a host's memory does not grow with the rounds of a run.
 const keptRounds = 8
+
+var errForgotten = errors.New("agenthost: the log has lost rounds that agents remember")
 
 // keeps is the number of past rounds a shard keeps. It is one more than agents remember, because the questions of the
 // oldest round they remember may quote the answers of the one before.
@@ -65,9 +68,15 @@ func (r *run) reach(ctx context.Context, s *shard, rounds []*pastRound, number, 
 	}
 	var out []*pastRound
 	for _, p := range old.rounds {
+		if p.round == nil { // no round was opened, as far as the log says
+			continue
+		}
 		if n := p.round.Number(); n >= first && n < oldest {
 			out = append(out, p)
 		}
+	}
+	if len(out) != oldest-first {
+		return nil, fmt.Errorf("%w: run %s, rounds %d to %d: %d are there", errForgotten, r.id, first, oldest-1, len(out))
 	}
 	return slices.Concat(out, rounds), nil
 }

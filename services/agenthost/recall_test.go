@@ -6,11 +6,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/myriad-sim/myriad/internal/runlog"
 	"github.com/myriad-sim/myriad/internal/stats"
 	"github.com/myriad-sim/myriad/pkg/scenario"
+	"github.com/myriad-sim/myriad/pkg/subjects"
 )
 
 // Values are written the way a float of them is, so that a reply that reads the same need not be kept.
@@ -123,4 +126,31 @@ func TestOldRoundsComeFromTheLog(t *testing.T) {
 	require.NoError(t, err)
 	talk := p.seen()[before]
 	require.Contains(t, dialogue(talk, 0), fmt.Sprintf("assistant: Answer: %d\n", number(1, 3)))
+}
+
+// A log that has lost what agents remember ends the run with a word about it: prompts without their memory would be others.
+func TestALogThatLostRoundsIsNoticed(t *testing.T) {
+	const rounds = keptRounds + 3
+	source := strings.Replace(strings.Replace(interview, "TURNS", "all", 1), "rounds: 9", fmt.Sprintf("rounds: %d", rounds), 1)
+	s := newStage(t)
+	told := s.troubles()
+	h := s.host(quick())
+	s.proxy(reason)
+	s.create(source, 4, 4, h)
+	for s.fold.Round < rounds-1 {
+		s.open()
+		s.complete()
+		s.close(map[string]float64{"target": 12.5})
+	}
+	require.NoError(t, s.stream.Purge(t.Context(), jetstream.WithPurgeSubject(subjects.LogAll("r1"))))
+	_, err := s.talk(h, 3, "state", "", nil)
+	require.ErrorContains(t, err, "has lost rounds")
+
+	data, err := runlog.Encode(runlog.Header{Kind: subjects.KindOpened, Run: "r1", Round: rounds, Writer: "test"}, runlog.Opened{World: s.fold.World, Previous: s.fold.Previous})
+	require.NoError(t, err)
+	_, err = s.js.Publish(t.Context(), subjects.LogCtl("r1", subjects.KindOpened), data)
+	require.NoError(t, err)
+	tr := <-told
+	require.True(t, tr.Fatal)
+	require.Contains(t, tr.Reason, "rounds 1 to 2 of shard 0")
 }
