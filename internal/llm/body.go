@@ -15,8 +15,7 @@ func (b Body) Messages(a Ask) []Message {
 	}
 	list := make([]Message, 0, c.array())
 	for range cap(list) {
-		role, content := c.message()
-		list = append(list, Message{Role: role, Content: content})
+		list = append(list, c.message())
 	}
 	return list
 }
@@ -51,16 +50,20 @@ func (b Body) open(a Ask) (cursor, int) {
 }
 
 // message reads one message.
-func (c *cursor) message() (role, content string) {
+func (c *cursor) message() (m Message) {
 	for i := range c.array() {
 		switch i {
 		case 0:
-			role = c.text()
+			m.Role = c.text()
 		case 1:
-			content = c.text()
+			m.Content = c.text()
+		case 2:
+			if parts := c.text(); parts != "" {
+				m.Parts = []byte(parts)
+			}
 		default:
 			c.skip()
 		}
 	}
-	return role, content
+	return m
 }

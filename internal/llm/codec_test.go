@@ -11,10 +11,14 @@ import (
 )
 
 var messages = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Message {
-	return Message{
+	m := Message{
 		Role:    rapid.SampledFrom([]string{RoleSystem, RoleUser, RoleAssistant}).Draw(t, "role"),
 		Content: strings.Repeat(rapid.String().Draw(t, "content"), rapid.IntRange(0, 40).Draw(t, "times")),
 	}
+	if rapid.IntRange(0, 9).Draw(t, "with parts") == 0 {
+		m.Parts = rapid.SliceOfN(rapid.Byte(), 1, 300).Draw(t, "parts")
+	}
+	return m
 }), 0, 4)
 
 var finite = rapid.Float64Range(-1e9, 1e9)
@@ -33,6 +37,8 @@ var requests = rapid.Custom(func(t *rapid.T) *Request {
 				Own:      rapid.MapOfN(rapid.String(), finite, 0, 20).Draw(t, "own"),
 			}
 		}), 0, 20).Draw(t, "calls"),
+		Deadline: rapid.Int64Min(0).Draw(t, "deadline"),
+		Budget:   rapid.SliceOf(rapid.Byte()).Draw(t, "budget"),
 	}
 })
 
@@ -46,9 +52,19 @@ var results = rapid.Custom(func(t *rapid.T) *Result {
 		TokensOut: rapid.SliceOfN(rapid.Uint32(), n, n).Draw(t, "out"),
 		Retries:   rapid.SliceOfN(rapid.Uint8(), n, n).Draw(t, "retries"),
 		Served:    rapid.String().Draw(t, "served"), Refused: rapid.String().Draw(t, "refused"),
+		Apportioned: rapid.Bool().Draw(t, "apportioned"),
+	}
+	if n > 0 {
+		r.Cut = rapid.SliceOfNDistinct(rapid.Uint32Range(0, uint32(n-1)), 0, n, rapid.ID).Draw(t, "cut") //nolint:gosec // small
+	}
+	if rapid.Bool().Draw(t, "some shared") {
+		r.Shared = rapid.SliceOfN(rapid.Uint64(), n, n).Draw(t, "shared")
 	}
 	if rapid.Bool().Draw(t, "errors") {
 		r.Error = rapid.SliceOfN(rapid.String(), n, n).Draw(t, "error")
+		if n > 0 {
+			r.Rejected = rapid.SliceOfNDistinct(rapid.Uint32Range(0, uint32(n-1)), 0, n, rapid.ID).Draw(t, "rejected") //nolint:gosec // small
+		}
 	}
 	return r
 })
@@ -62,6 +78,8 @@ var facts = rapid.Custom(func(t *rapid.T) *Facts {
 		Vars:     rapid.MapOf(rapid.String(), rapid.String()).Draw(t, "vars"),
 		World:    rapid.MapOf(rapid.String(), finite).Draw(t, "world"),
 		Previous: rapid.MapOf(rapid.String(), finite).Draw(t, "previous"),
+		Decimals: rapid.IntRange(0, 9).Draw(t, "decimals"), Schema: rapid.SliceOf(rapid.Byte()).Draw(t, "schema"),
+		Tags: rapid.SliceOf(rapid.String()).Draw(t, "tags"), Language: rapid.String().Draw(t, "language"),
 	}
 	if rapid.Bool().Draw(t, "game") {
 		f.Game = &GameFacts{Kind: rapid.String().Draw(t, "kind"), P: finite.Draw(t, "p"), Offset: finite.Draw(t, "offset"),
@@ -174,7 +192,7 @@ func TestNoFactsAreUnbounded(t *testing.T) {
 func TestAppendedFieldsAreSkipped(t *testing.T) {
 	data, err := EncodeResult(&Result{ID: 7, Done: true})
 	require.NoError(t, err)
-	data[0]++ // one more field
+	data = append([]byte{0xdc, 0, resultFields + 1}, data[1:]...) // one more field
 	later, err := msgpack.Marshal(map[string]any{"nested": []any{1, -1, "x", 1.5, nil, true, []byte{1}}})
 	require.NoError(t, err)
 	r, err := DecodeResult(append(data, later...))

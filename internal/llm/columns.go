@@ -73,6 +73,14 @@ func (c *cursor) index() []uint32 {
 	return numbers[uint32](c, MaxCalls-1)
 }
 
+func appendUints[T uint32 | uint64](b []byte, list []T) []byte {
+	b = appendArray(b, len(list))
+	for _, v := range list {
+		b = appendUint(b, uint64(v))
+	}
+	return b
+}
+
 // appendCounts writes a column of which all are often zero; then it is written empty.
 func appendCounts[T uint8 | uint32](b []byte, list []T) []byte {
 	all := T(0)

@@ -8,7 +8,7 @@ import (
 // EncodeFacts returns the payload of f, for Request.Facts. Equal facts give equal bytes. It never fails on size: a
 // request that is too large for them is refused by EncodeRequest.
 func EncodeFacts(f *Facts) []byte {
-	b := appendArray(nil, 12)
+	b := appendArray(nil, 16)
 	b = appendUint(b, f.Seed)
 	b = appendInt(b, int64(f.Round))
 	b = appendString(b, f.Question)
@@ -20,10 +20,17 @@ func EncodeFacts(f *Facts) []byte {
 	b = appendTexts(b, f.Vars)
 	b = appendFloats(b, f.World)
 	b = appendFloats(b, f.Previous)
-	if f.Game == nil {
+	b = appendGame(b, f.Game)
+	b = appendInt(b, int64(f.Decimals))
+	b = appendBytes(b, f.Schema)
+	b = appendStrings(b, f.Tags)
+	return appendString(b, f.Language)
+}
+
+func appendGame(b []byte, g *GameFacts) []byte {
+	if g == nil {
 		return append(b, 0xc0)
 	}
-	g := f.Game
 	b = appendArray(b, 7)
 	b = appendString(b, g.Kind)
 	b = appendFloat(b, g.P)
@@ -71,6 +78,16 @@ func DecodeFacts(data []byte) (*Facts, error) {
 			f.Previous = c.floats()
 		case 11:
 			f.Game = c.game()
+		case 12:
+			f.Decimals = int(c.uint(math.MaxInt32))
+		case 13:
+			if s := c.text(); s != "" {
+				f.Schema = []byte(s)
+			}
+		case 14:
+			f.Tags = c.texts()
+		case 15:
+			f.Language = c.text()
 		default:
 			c.skip()
 		}

@@ -19,6 +19,10 @@ type Head struct {
 	Facts   string // bytes, as in Request
 	Count   int    // calls that follow, at most MaxCalls
 
+	// What follows the calls, once Asks has read them.
+	Deadline int64
+	Budget   string // bytes, as in Request
+
 	payload string
 	calls   int // where the first call begins
 	more    int // fields after the calls, unknown here
@@ -103,8 +107,15 @@ func (h *Head) Asks() ([]Ask, error) {
 			return nil, c.err
 		}
 	}
-	for range h.more {
-		c.skip()
+	for i := range h.more {
+		switch i {
+		case 0:
+			h.Deadline = int64(c.uint(math.MaxInt64)) //nolint:gosec // limited
+		case 1:
+			h.Budget = c.text()
+		default:
+			c.skip()
+		}
 	}
 	if err := c.end(); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"strings"
@@ -72,10 +73,10 @@ func TestBodyGivesWhatWasSent(t *testing.T) {
 // plainCall is a call in long forms, as a host writes it: the lengths of the messages and of a text in full.
 func plainCall(agent uint32, content string) []byte {
 	b := binary.BigEndian.AppendUint32([]byte{0x95, 0xce}, agent)
-	b = append(b, 3, 0xdc, 0, 1, 0x92, 0xa4)
+	b = append(b, 3, 0xdc, 0, 1, 0x93, 0xa4)
 	b = append(append(b, RoleUser...), 0xdb)
 	b = append(binary.BigEndian.AppendUint32(b, uint32(len(content))), content...)
-	return append(b, 0x80, 0x80)
+	return append(b, 0xc0, 0x80, 0x80)
 }
 
 func TestPlainCallsAreReadInEveryForm(t *testing.T) {
@@ -85,13 +86,14 @@ func TestPlainCallsAreReadInEveryForm(t *testing.T) {
 		require.NoError(t, err)
 		head, err := EncodeRequest(&Request{})
 		require.NoError(t, err)
-		long := append(append(head[:len(head)-1], 0x91), plainCall(math.MaxUint32, text)...)
+		calls, tail := len(head)-4, bytes.Clone(head[len(head)-3:]) // no calls, no deadline, no budget
+		long := append(append(append(head[:calls], 0x91), plainCall(math.MaxUint32, text)...), tail...)
 		for _, data := range [][]byte{short, long} {
 			h, err := ReadHead(data)
 			require.NoError(t, err)
 			c, a := &cursor{s: h.payload, pos: h.calls}, Ask{at: uint32(h.calls)}
 			require.True(t, c.plainAsk(&a), "%d bytes", n)
-			require.NoError(t, c.end())
+			require.Equal(t, len(data)-len(tail), c.pos)
 			require.Equal(t, Ask{Agent: math.MaxUint32, Attempt: 3, at: uint32(h.calls)}, a)
 			require.Equal(t, []Message{{Role: RoleUser, Content: text}}, h.Body().Messages(a))
 			for cut := h.calls; cut < len(data); cut = max(cut+1, min(cut*2, len(data)-8)) {

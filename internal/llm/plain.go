@@ -17,10 +17,14 @@ func (c *cursor) plainAsk(a *Ask) bool {
 	attempt, pos := plainUint(s, pos)
 	n, pos := plainArray(s, pos)
 	for range n {
-		if pos >= len(s) || s[pos] != 0x92 {
+		if pos >= len(s) || s[pos] != 0x90|messageFields {
 			return false
 		}
 		pos = afterText(s, afterText(s, pos+1))
+		if pos >= len(s) || s[pos] != 0xc0 {
+			return false
+		}
+		pos++
 	}
 	if attempt > math.MaxUint32 || len(s)-pos < 2 || s[pos] != 0x80 || s[pos+1] != 0x80 {
 		return false

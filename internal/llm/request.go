@@ -20,17 +20,24 @@ func AppendRequest(dst []byte, r *Request) ([]byte, error) {
 	for i := range r.Calls {
 		b = appendCall(b, &r.Calls[i])
 	}
+	b = appendTail(b, r)
 	if n := len(b) - len(dst); n > MaxBytes {
 		return dst, fmt.Errorf("%w: a request of %d bytes, %d are allowed", ErrTooLarge, n, MaxBytes)
 	}
 	return b, nil
 }
 
-// Numbers of elements of the arrays of a request and of a call.
+// Numbers of elements of the arrays of a request, of a call and of a message.
 const (
-	requestFields = 9
+	requestFields = 11
 	callFields    = 5
+	messageFields = 3
 )
+
+// appendTail writes what follows the calls.
+func appendTail(b []byte, r *Request) []byte {
+	return appendBytes(appendInt(b, r.Deadline), r.Budget)
+}
 
 // appendHead writes everything of a request before its calls.
 func appendHead(b []byte, r *Request) []byte {
@@ -50,9 +57,14 @@ func appendCall(b []byte, call *Call) []byte {
 	b = appendUint(b, uint64(call.Attempt))
 	b = appendArray(b, len(call.Messages))
 	for _, m := range call.Messages {
-		b = appendArray(b, 2)
+		b = appendArray(b, messageFields)
 		b = appendString(b, m.Role)
 		b = appendString(b, m.Content)
+		if m.Parts == nil {
+			b = append(b, 0xc0)
+		} else {
+			b = appendBytes(b, m.Parts)
+		}
 	}
 	b = appendTexts(b, call.Persona)
 	return appendFloats(b, call.Own)
@@ -72,7 +84,7 @@ func DecodeRequest(data []byte) (*Request, error) {
 	}
 	r := &Request{
 		V: h.V, ID: h.ID, Run: h.Run, Round: h.Round, Model: append([]byte(nil), h.Model...), System: h.System,
-		Purpose: h.Purpose, Facts: append([]byte(nil), h.Facts...),
+		Purpose: h.Purpose, Facts: append([]byte(nil), h.Facts...), Deadline: h.Deadline, Budget: append([]byte(nil), h.Budget...),
 	}
 	if len(asks) > 0 {
 		r.Calls = make([]Call, len(asks))

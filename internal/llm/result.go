@@ -6,7 +6,7 @@ import (
 )
 
 // resultFields is the number of fields of a result.
-const resultFields = 12
+const resultFields = 15
 
 // EncodeResult returns the payload of r. The version is written by it, whatever r.V says. It returns ErrTooLarge if r
 // exceeds MaxCalls or MaxBytes, and ErrDamaged if its columns differ in length.
@@ -29,10 +29,10 @@ func AppendResult(dst []byte, r *Result) ([]byte, error) {
 	b = appendStrings(b, r.Error)
 	b = appendString(b, r.Served)
 	b = appendString(b, r.Refused)
-	b = appendArray(b, len(r.Cut))
-	for _, v := range r.Cut {
-		b = appendUint(b, uint64(v))
-	}
+	b = appendUints(b, r.Cut)
+	b = appendUints(b, r.Shared)
+	b = appendBool(b, r.Apportioned)
+	b = appendUints(b, r.Rejected)
 	if n := len(b) - len(dst); n > MaxBytes {
 		return dst, tooLongResult(n)
 	}
@@ -53,12 +53,17 @@ func (r *Result) check() error {
 	if n > MaxCalls {
 		return tooManyAnswers(n)
 	}
-	if len(r.Text) != n || odd(len(r.TokensIn), n) || odd(len(r.TokensOut), n) || odd(len(r.Retries), n) || odd(len(r.Error), n) {
+	if len(r.Text) != n || odd(len(r.TokensIn), n) || odd(len(r.TokensOut), n) || odd(len(r.Retries), n) || odd(len(r.Error), n) || odd(len(r.Shared), n) {
 		return fmt.Errorf("%w: the columns of a result differ in length", ErrDamaged)
 	}
 	for _, at := range r.Cut {
 		if int(at) >= n {
 			return fmt.Errorf("%w: completion %d of %d was cut", ErrDamaged, at, n)
+		}
+	}
+	for _, at := range r.Rejected {
+		if int(at) >= len(r.Error) {
+			return fmt.Errorf("%w: completion %d of %d was rejected without an error", ErrDamaged, at, n)
 		}
 	}
 	return nil
@@ -108,6 +113,12 @@ func DecodeResult(data []byte) (*Result, error) {
 			r.Refused = c.text()
 		case 11:
 			r.Cut = numbers[uint32](c, MaxCalls-1)
+		case 12:
+			r.Shared = numbers[uint64](c, math.MaxUint64)
+		case 13:
+			r.Apportioned = c.bool()
+		case 14:
+			r.Rejected = numbers[uint32](c, MaxCalls-1)
 		default:
 			c.skip()
 		}
@@ -140,7 +151,7 @@ func (r *Result) fill() {
 }
 
 // numbers reads a column. A library that takes a column of uint8 for bytes writes it as binary; that is read too.
-func numbers[T uint8 | uint32](c *cursor, most uint64) []T {
+func numbers[T uint8 | uint32 | uint64](c *cursor, most uint64) []T {
 	if c.pos < len(c.s) && c.s[c.pos] >= 0xc4 && c.s[c.pos] <= 0xc6 {
 		raw := c.text()
 		if raw == "" {

@@ -15,6 +15,10 @@ const (
 	ChunkBytes = 512 << 10
 )
 
+// RefusedBudget begins the Refused text of requests whose run has spent its budget; the rest says which cap and how much.
+// Like RefusedBusy it may follow partial results: the calls without a result were not made.
+const RefusedBudget = "budget: "
+
 // RefusedBusy is the Refused text of a proxy that is full or stopping. Unlike every other refusal it may follow partial
 // results: the calls without a result are to be asked again later.
 const RefusedBusy = "busy"
@@ -31,6 +35,7 @@ type Message struct {
 	_msgpack struct{} `msgpack:",as_array"`
 	Role     string
 	Content  string
+	Parts    []byte // nil, or a JSON array of content parts that go with Content, such as images: what model servers read
 }
 
 // Request is a batch of model calls of one run, round and model. It is published on subjects.Chat(model) with a reply
@@ -46,6 +51,8 @@ type Request struct {
 	Purpose  uint8  // one of the Purpose constants
 	Facts    []byte // msgpack of Facts, encoded once per round and question; never sent to a real model
 	Calls    []Call
+	Deadline int64  // Unix milliseconds after which nobody wants an answer any more; 0: none
+	Budget   []byte // of EncodeBudget; nil: the run may spend what it likes
 }
 
 // Purposes of a call.
@@ -80,6 +87,10 @@ type Facts struct {
 	World    map[string]float64 // state after the previous round
 	Previous map[string]float64 // world state one round earlier
 	Game     *GameFacts
+	Decimals int      // number: digits kept after the point
+	Schema   []byte   // json: JSON Schema of the answer; nil: any
+	Tags     []string // tagged: in order
+	Language string   // code: of the block; "": any
 }
 
 // GameFacts are the numbers of a guess-average game, evaluated for this round.
@@ -108,4 +119,8 @@ type Result struct {
 	Served    string   // model name as the server reported it
 	Refused   string   // with Done: the whole request was refused (unknown version, bad model, bad facts), nothing was called; but see RefusedBusy
 	Cut       []uint32 // positions in Index, ascending, whose Text ended at a length limit: what stands at its end may be half a word
+
+	Shared      []uint64 // the agent whose call was made in this one's place, plus one; 0: its own was made. nil: all were
+	Apportioned bool     // TokensIn and TokensOut are shares of what a batch of calls took together
+	Rejected    []uint32 // positions in Index, ascending, whose Error is about that call alone: asking it again is no use
 }

@@ -18,12 +18,14 @@ type RequestWriter struct {
 	messageAt  int // where the present or last message begins
 	messages   int // of the present call
 	messagesAt int // where their number stands
+	tail       []byte
 }
 
 // Reset begins a request with everything of r but its calls.
 func (w *RequestWriter) Reset(r *Request) {
 	b := appendArray(w.buf[:0], requestFields)
 	b = appendHead(b, r)
+	w.tail = appendTail(w.tail[:0], r)
 	w.callsAt = len(b)
 	w.buf = append(b, 0xdc, 0, 0)
 	w.calls, w.callAt = 0, len(w.buf)
@@ -45,7 +47,7 @@ func (w *RequestWriter) Begin(agent uint64, attempt uint32) {
 func (w *RequestWriter) Message(role string) []byte {
 	w.messages++
 	w.messageAt = len(w.buf)
-	b := appendArray(w.buf, 2)
+	b := appendArray(w.buf, messageFields)
 	b = appendString(b, role)
 	w.buf = append(b, 0xdb, 0, 0, 0, 0)
 	return w.buf
@@ -54,9 +56,14 @@ func (w *RequestWriter) Message(role string) []byte {
 // Content ends the message that Message began. It returns the content, which is valid until the buffer grows.
 func (w *RequestWriter) Content(buf []byte) []byte {
 	from := len(w.buf)
-	w.buf = buf
 	binary.BigEndian.PutUint32(buf[from-4:], uint32(min(len(buf)-from, math.MaxUint32))) //nolint:gosec // Bytes refuses far shorter ones
-	return buf[from:]
+	w.buf = append(buf, 0xc0)
+	return w.buf[from : len(w.buf)-1]
+}
+
+// Attach adds content parts, a JSON array as in Message.Parts, to the message that Content ended.
+func (w *RequestWriter) Attach(parts []byte) {
+	w.buf = appendBytes(w.buf[:len(w.buf)-1], parts)
 }
 
 // Cancel takes back the message that Message began.
@@ -83,12 +90,14 @@ func (w *RequestWriter) Calls() int { return w.calls }
 // Size is the number of bytes written so far.
 func (w *RequestWriter) Size() int { return len(w.buf) }
 
-// Bytes ends the request and returns it; it is valid until the next Reset. It returns ErrTooLarge if the request exceeds
+// Bytes ends the request, to which nothing can be added then, and returns it; it is valid until the next Reset. It returns ErrTooLarge if the request exceeds
 // MaxCalls or MaxBytes.
 func (w *RequestWriter) Bytes() ([]byte, error) {
 	if w.calls > MaxCalls {
 		return nil, fmt.Errorf("%w: %d calls in a request, %d are allowed", ErrTooLarge, w.calls, MaxCalls)
 	}
+	w.buf = append(w.buf, w.tail...)
+	w.tail = w.tail[:0]
 	if len(w.buf) > MaxBytes {
 		return nil, fmt.Errorf("%w: a request of %d bytes, %d are allowed", ErrTooLarge, len(w.buf), MaxBytes)
 	}

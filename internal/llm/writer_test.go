@@ -14,6 +14,9 @@ func writeCall(w *RequestWriter, c Call) {
 		_ = append(w.Message(RoleUser), "taken back"...)
 		w.Cancel()
 		w.Content(append(w.Message(m.Role), m.Content...))
+		if m.Parts != nil {
+			w.Attach(m.Parts)
+		}
 	}
 	w.End(c.Persona, c.Own)
 }
