@@ -83,10 +83,20 @@ func recordBody(h runlog.Header, body []byte) any {
 			for i, s := range a.Status {
 				status[i] = s.String()
 			}
-			return map[string]any{
+			out := map[string]any{
 				"question": a.Question, "shard": a.Shard, "agents": a.Agents, "status": status, "values": a.Values, "text": a.Text,
 				"tokens_in": a.TokensIn, "tokens_out": a.TokensOut, "model": distinct(a.Model), "served": distinct(a.Served),
 			}
+			if a.Shared != nil {
+				out["shared_with"] = a.Shared
+			}
+			if a.Apportioned != nil {
+				out["apportioned"] = a.Apportioned
+			}
+			if a.Reasons != nil {
+				out["reasons"] = a.Reasons
+			}
+			return out
 		}
 	}
 	var v any

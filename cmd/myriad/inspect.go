@@ -158,10 +158,11 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 		return c.agent(ctx, a, js, st)
 	}
 	d := results.Report(st, reproduceCommand(st))
+	scr := newScreen(a, c.JSON)
+	scr.spent(ctx, js, st, &d.Summary)
 	if c.JSON {
 		return report.WriteJSON(a.out, d.Summary)
 	}
-	scr := newScreen(a, false)
 	scr.printf("%s: %s, %d agents, seed %d, created %s\n", st.Run, st.Status(), st.Created.Agents, st.Scenario.Seed, st.CreatedAt.Local().Format(time.DateTime))
 	if st.Reason != "" {
 		scr.printf("%s\n", st.Reason)

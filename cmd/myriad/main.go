@@ -29,6 +29,7 @@ type cli struct {
 	Init     initCmd     `cmd:"" help:"Write a commented scenario to start from."`
 	Validate validateCmd `cmd:"" help:"Check a scenario and say what it will do."`
 	Preview  previewCmd  `cmd:"" help:"Show the exact messages an agent would send, without asking any model."`
+	Estimate estimateCmd `cmd:"" help:"Forecast calls, tokens, cost and time of a run, without asking any model."`
 	Schema   schemaCmd   `cmd:"" help:"Print the JSON Schema of scenario files, for editors."`
 	Runs     runsCmd     `cmd:"" help:"List runs."`
 	Show     showCmd     `cmd:"" help:"Show the results of a run, or what one of its agents did."`
@@ -36,6 +37,7 @@ type cli struct {
 	Cancel   cancelCmd   `cmd:"" help:"Cancel a run of a running stack."`
 	Decode   decodeCmd   `cmd:"" help:"Turn msgpack payloads on stdin into JSON lines."`
 	Bench    benchCmd    `cmd:"" help:"Measure how fast Myriad is on this machine, beside goroutines and asyncio."`
+	Fakevllm fakevllmCmd `cmd:"" help:"Serve a look-alike of a vLLM server, for trying things without a GPU."`
 
 	Agenthost   serviceCmd `cmd:"" group:"services" help:"Run only the agent host, on a NATS server elsewhere."`
 	Environment serviceCmd `cmd:"" group:"services" help:"Run only the environment service."`

@@ -38,6 +38,7 @@ func (f formatFlags) formats() []report.Format {
 func (s *session) report(ctx context.Context, st *runlog.State) error {
 	reproduce := reproduceCommand(st)
 	d := results.Report(st, reproduce)
+	s.spent(ctx, s.js, st, &d.Summary)
 	s.printf("\n%s\n", d.Summary.Ready())
 	if err := s.tables(d); err != nil {
 		return err
@@ -79,10 +80,7 @@ func (s *screen) tables(d report.Data) error {
 }
 
 func (s *screen) receipt(sum report.Summary) {
-	r := sum.Receipt
-	s.printf("\nResult hash: %s\n", sum.ResultHash)
-	s.printf("Receipt: %s lost, %s dropped, at most %s repeated, %s survived\n", plural(r.Lost, "answer", "answers"),
-		plural(r.Duplicates, "duplicate", "duplicates"), plural(r.RepeatedCalls, "call", "calls"), plural(r.Faults, "fault", "faults"))
+	s.printf("\nResult hash: %s\n%s", sum.ResultHash, report.ReceiptText(sum, s.width))
 }
 
 // advise says how to do the same with a language model, where none played.

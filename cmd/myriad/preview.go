@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/myriad-sim/myriad/internal/llm"
 	"github.com/myriad-sim/myriad/internal/population"
@@ -118,16 +120,56 @@ func (c *previewCmd) print(a *app, sc *scenario.Scenario, pop *population.Popula
 		tokens := 0
 		fmt.Fprintf(a.out, "\n=== question %s ===\n", question.ID)
 		for _, m := range messages {
-			fmt.Fprintf(a.out, "[%s]\n%s\n\n", m.Role, m.Content)
+			attached, err := attachments(m.Parts)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(a.out, "[%s]\n%s\n%s\n", m.Role, m.Content, attached)
 			tokens += estimate(m.Content)
 		}
 		fmt.Fprintf(a.out, "about %d tokens\n", tokens)
 		total += tokens
 		past.Earlier = append(past.Earlier, placeholder(question.ID))
 	}
-	fmt.Fprintf(a.out, "\nAbout %d prompt tokens for this agent's turn, %d for all %d agents in such a round (at 4 characters a token).\n",
+	fmt.Fprintf(a.out, "\nAbout %d prompt tokens of text for this agent's turn, %d for all %d agents in such a round (at 4 characters a token).\n",
 		total, total*sc.Population.Size, sc.Population.Size)
 	return nil
+}
+
+// attachments tells what goes with a message, a line for each part. Data is told by its beginning: it is long, and no text.
+func attachments(parts []byte) (string, error) {
+	if parts == nil {
+		return "", nil
+	}
+	var list []struct {
+		Type  string `json:"type"`
+		Image struct {
+			URL string `json:"url"`
+		} `json:"image_url"`
+		Audio struct {
+			URL string `json:"url"`
+		} `json:"audio_url"`
+		Sound struct {
+			Data   string `json:"data"`
+			Format string `json:"format"`
+		} `json:"input_audio"`
+	}
+	if err := json.Unmarshal(parts, &list); err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for _, p := range list {
+		said := p.Image.URL + p.Audio.URL
+		if p.Sound.Data != "" {
+			said = p.Sound.Format + ", " + p.Sound.Data
+		}
+		const most = 100
+		if len(said) > most && (p.Sound.Data != "" || strings.HasPrefix(said, "data:")) {
+			said = fmt.Sprintf("%s… (%d bytes)", said[:most], len(said))
+		}
+		fmt.Fprintf(&b, "+ %s: %s\n", p.Type, said)
+	}
+	return b.String(), nil
 }
 
 func placeholder(question string) string { return "<answer to " + question + ">" }

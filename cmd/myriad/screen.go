@@ -20,7 +20,8 @@ type screen struct {
 	width int
 	color bool
 	bar   *progressbar.ProgressBar
-	round int // the one shown
+	round int    // the one shown
+	cost  string // what the run has spent, to be shown with its progress; "" while there is nothing to tell
 }
 
 func newScreen(a *app, json bool) *screen {
@@ -46,7 +47,7 @@ const (
 	lineEvery = 5 * time.Second
 )
 
-// follow shows the progress of a run until it is over or paused.
+// follow shows the progress of a run until it is over or paused. One that only waits for a model server goes on by itself.
 func (s *session) follow(ctx context.Context, info control.Info) (control.Info, error) {
 	t := time.NewTicker(pollEvery)
 	defer t.Stop()
@@ -56,9 +57,14 @@ func (s *session) follow(ctx context.Context, info control.Info) (control.Info, 
 		if err != nil {
 			return info, err
 		}
+		s.patience(info.Waiting, next)
 		info = next
-		s.progress(info, &line)
-		if info.Over() || info.State == "paused" {
+		stopped := info.Over() || info.State == "paused" && !info.Waiting
+		s.watchSpending(ctx, info.ID, stopped)
+		if !info.Waiting {
+			s.progress(info, &line)
+		}
+		if stopped {
 			s.leave(info.State == "finished")
 			return info, nil
 		}
@@ -68,6 +74,24 @@ func (s *session) follow(ctx context.Context, info control.Info) (control.Info, 
 		case <-t.C:
 		}
 	}
+}
+
+// patience says that a run waits for a model server, and that it goes on.
+func (s *screen) patience(waited bool, next control.Info) {
+	switch {
+	case next.Waiting && !waited:
+		s.say("Waiting: %s; the run goes on by itself when one is back (Ctrl-C stops, resume goes on)\n", next.Reason)
+	case waited && !next.Waiting && next.State != "paused" && !next.Over():
+		s.say("Going on.\n")
+	}
+}
+
+// say prints a line above the bar, if there is one.
+func (s *screen) say(format string, args ...any) {
+	if s.bar != nil {
+		_ = s.bar.Clear() // as in progress
+	}
+	s.printf(format, args...)
 }
 
 func (s *screen) progress(i control.Info, line *time.Time) {
@@ -82,10 +106,11 @@ func (s *screen) progress(i control.Info, line *time.Time) {
 		}
 	}
 	if s.bar != nil {
+		s.bar.Describe(fmt.Sprintf("Round %d/%d%s", s.round, i.Rounds, s.cost))
 		_ = s.bar.Set(i.Answered) // a terminal that cannot be written to is no reason to stop a run
 	} else if time.Since(*line) >= lineEvery {
 		*line = time.Now()
-		s.printf("Round %d/%d: %d of %d answers\n", i.Round, i.Rounds, i.Answered, i.Expected)
+		s.printf("Round %d/%d: %d of %d answers%s\n", i.Round, i.Rounds, i.Answered, i.Expected, s.cost)
 	}
 }
 

@@ -22,6 +22,7 @@ const (
 	Cancel  = "cancel"  // Order -> Info
 	Status  = "status"  // Order -> Info
 	Trouble = "trouble" // runlog.Trouble -> empty
+	Models  = "models"  // Outage -> empty; every coordinator hears it, whichever answers first
 )
 
 // Submission asks for a new run.
@@ -36,7 +37,25 @@ type Submission struct {
 type Order struct {
 	Run    string `json:"run"`
 	Reason string `json:"reason,omitempty"`
+	Caps   *Caps  `json:"caps,omitempty"` // resume only: what the run may spend from now on; nil: as before
 }
+
+// Outage is what an llmproxy says of the servers of a model that calls of a run wait for. While it can reach none of them
+// it says so every OutageEvery; once one is back it says that.
+type Outage struct {
+	Run    string `json:"run"`
+	Model  string `json:"model"` // name of an entry under the scenario's models:
+	Down   bool   `json:"down"`
+	Reason string `json:"reason,omitempty"` // why none can be reached
+	From   string `json:"from"`             // the llmproxy, by incarnation
+}
+
+const (
+	// OutageEvery is the pause between two reports of an outage that lasts.
+	OutageEvery = 2 * time.Second
+	// OutageSilence is how long nobody must have said that servers are down for them to count as back.
+	OutageSilence = 3 * OutageEvery
+)
 
 // Info is what a coordinator knows of a run.
 type Info struct {
@@ -44,6 +63,7 @@ type Info struct {
 	Scenario string     `json:"scenario"`
 	State    string     `json:"state"` // created, running, paused, finished, failed, cancelled, or StateDamaged
 	Reason   string     `json:"reason,omitempty"`
+	Waiting  bool       `json:"waiting,omitempty"` // paused until a server of a model is back; the run then goes on by itself
 	Seed     uint64     `json:"seed"`
 	Agents   int        `json:"agents"`
 	Round    int        `json:"round"`    // last opened
@@ -65,7 +85,7 @@ func (i Info) Over() bool {
 
 // Problem is an error answer. Lines holds a scenario's errors, one each.
 type Problem struct {
-	Code   string   `json:"code"` // invalid, not_found, over, not_paused, internal
+	Code   string   `json:"code"` // invalid, not_found, over, not_paused, too_little, internal
 	Detail string   `json:"detail"`
 	Lines  []string `json:"lines,omitempty"`
 }

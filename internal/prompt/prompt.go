@@ -15,6 +15,7 @@ type Round struct {
 	systems []*template.Bound // by block: the system prompt where it differs between agents, else nil
 	shared  []string          // by block: the system prompt where it is the same for every agent, else ""
 	asks    []*template.Bound // by question
+	attach  []attached        // by question
 }
 
 // NewRound fills in the shared parts for one round.
@@ -30,7 +31,11 @@ func NewRound(s *scenario.Scenario, shared template.Shared) (*Round, error) {
 		if err != nil {
 			return nil, fmt.Errorf("turn %s, round %d: %w", q.ID, shared.Round, err)
 		}
-		r.asks = append(r.asks, bound)
+		with, err := attach(q, shared)
+		if err != nil {
+			return nil, fmt.Errorf("turn %s, round %d: %w", q.ID, shared.Round, err)
+		}
+		r.asks, r.attach = append(r.asks, bound), append(r.attach, with)
 	}
 	return r, nil
 }

@@ -1,6 +1,7 @@
 package prompt
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/myriad-sim/myriad/internal/llm"
@@ -15,6 +16,8 @@ type Out interface {
 	Message(role string) []byte
 	// Content ends the message with the buffer it was appended to. What it returns is not used here.
 	Content(buf []byte) []byte
+	// Attach adds content parts, a JSON array as in llm.Message, to the message that Content ended. They are not kept.
+	Attach(parts []byte)
 	// Cancel takes back the message that Message began.
 	Cancel()
 }
@@ -60,6 +63,9 @@ func (l *list) Content(buf []byte) []byte {
 	l.messages[len(l.messages)-1].Content = string(buf)
 	return buf
 }
+
+// Attach keeps what goes with it.
+func (l *list) Attach(parts []byte) { l.messages[len(l.messages)-1].Parts = bytes.Clone(parts) }
 
 // Cancel takes it back.
 func (l *list) Cancel() { l.messages = l.messages[:len(l.messages)-1] }
@@ -117,5 +123,8 @@ func (r *Round) ask(out Out, s *scenario.Scenario, a template.Agent, question in
 		return fmt.Errorf("turn %s, round %d, agent %d: %w", s.Turn[question].ID, r.number, a.Number(), err)
 	}
 	out.Content(text)
+	if err := r.attach[question].write(out, &s.Turn[question], a); err != nil {
+		return fmt.Errorf("turn %s, round %d, agent %d: %w", s.Turn[question].ID, r.number, a.Number(), err)
+	}
 	return nil
 }

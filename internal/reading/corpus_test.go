@@ -24,6 +24,8 @@ type sample struct {
 	Choices    []string
 	Schema     json.RawMessage
 	OutOfRange string `json:"out_of_range"`
+	Language   string
+	Tags       []string
 	Reply      string
 	Want       json.RawMessage
 	Rule       string
@@ -33,7 +35,7 @@ type sample struct {
 func (s sample) reader(t *testing.T) *reading.Reader {
 	t.Helper()
 	spec := reading.Spec{ID: s.Question, Type: s.Type, Min: math.NaN(), Max: math.NaN(), Decimals: 6, Points: s.Points,
-		Choices: s.Choices, OutOfRange: s.OutOfRange}
+		Choices: s.Choices, OutOfRange: s.OutOfRange, Language: s.Language, Tags: s.Tags}
 	if s.Min != nil {
 		spec.Min = *s.Min
 	}
@@ -63,9 +65,9 @@ func (s sample) value(t *testing.T, got reading.Reading) string {
 	case reading.TypeChoice:
 		require.Equal(t, s.Choices[got.Choice], got.Text)
 		v = got.Text
-	case reading.TypeText:
+	case reading.TypeText, reading.TypeCode:
 		v = got.Text
-	case reading.TypeJSON:
+	case reading.TypeJSON, reading.TypeTagged:
 		v = json.RawMessage(got.Text)
 	}
 	text, err := json.Marshal(v)

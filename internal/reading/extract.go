@@ -55,6 +55,14 @@ func (r *Reader) form() string {
 		return "exactly one of " + r.listed() + ", without quotes"
 	case TypeJSON:
 		return "one valid JSON value with all the fields that were asked for"
+	case TypeCode:
+		return "one code block that starts with a line ```" + r.spec.Language + " and ends with a line ```"
+	case TypeTagged:
+		elements := make([]string, len(r.spec.Tags))
+		for i, tag := range r.spec.Tags {
+			elements[i] = "<" + tag + ">…</" + tag + ">"
+		}
+		return strings.Join(elements, " ") + ", each exactly once, with its text in place of …"
 	}
 	return "the answer in its own words"
 }
@@ -65,7 +73,7 @@ func (r *Reader) Extraction(reply string) (Reading, error) {
 	if len(reply) > MaxReply {
 		return Reading{}, fmt.Errorf("%w: more than %d bytes", ErrTooLong, MaxReply)
 	}
-	body, err := visible(reply)
+	body, err := visible(reply, r.thoughts)
 	if err != nil {
 		return Reading{}, err
 	}
@@ -88,6 +96,10 @@ func (r *Reader) Extraction(reply string) (Reading, error) {
 			return Reading{}, err
 		}
 		return r.conforming(v, false)
+	case TypeCode:
+		return r.codeAlone(body)
+	case TypeTagged:
+		return r.elementsAlone(body)
 	}
 	bare := strings.Trim(body, "\"`*")
 	if r.spec.Type == TypeChoice {

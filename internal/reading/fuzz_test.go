@@ -1,6 +1,7 @@
 package reading_test
 
 import (
+	"encoding/json"
 	"math"
 	"testing"
 
@@ -22,6 +23,9 @@ func fuzzed(t require.TestingT) map[string]*reading.Reader {
 		"choice":  {ID: "guess", Type: reading.TypeChoice, Choices: []string{"A", "B", "yes", "no", "strongly agree", "agree"}},
 		"text":    {ID: "guess", Type: reading.TypeText},
 		"json":    {ID: "guess", Type: reading.TypeJSON, Schema: schema},
+		"code":    {ID: "guess", Type: reading.TypeCode},
+		"python":  {ID: "guess", Type: reading.TypeCode, Language: "Python"},
+		"tagged":  {ID: "guess", Type: reading.TypeTagged, Tags: []string{"thought", "Speak", "guess"}},
 	} {
 		r, err := reading.New(s)
 		require.NoError(t, err)
@@ -51,6 +55,11 @@ func sound(t *testing.T, name string, got reading.Reading, err error) {
 		require.True(t, got.Value >= 1 && got.Value <= 7 && got.Value == math.Trunc(got.Value), got.Value)
 	case "choice":
 		require.True(t, got.Choice >= 0 && got.Choice < 6)
+	case "tagged":
+		var said map[string]string
+		require.NoError(t, json.Unmarshal([]byte(got.Text), &said))
+		require.Len(t, said, 3)
+		require.Contains(t, said, "Speak")
 	default:
 		require.Zero(t, got.Value)
 	}
@@ -61,12 +70,13 @@ func FuzzRule(f *testing.F) {
 		f.Add(s.Reply)
 	}
 	readers := fuzzed(f)
+	plain := map[string]bool{"bounded": true, "clamped": true, "free": true, "likert": true, "choice": true}
 	f.Fuzz(func(t *testing.T, reply string) {
 		for name, r := range readers {
 			got, err := r.Rule(reply)
 			sound(t, name, got, err)
 			// A value written alone reads back, so what is shown to others means the same.
-			if err == nil && name != "text" && name != "json" {
+			if err == nil && plain[name] {
 				again, err := r.Rule(got.Text)
 				require.NoError(t, err, "%s: %q", name, got.Text)
 				require.Equal(t, got.Value, again.Value, name)

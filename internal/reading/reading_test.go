@@ -37,6 +37,10 @@ func TestNewRefusesWhatNobodyCanAnswer(t *testing.T) {
 		"decimals":         {Type: reading.TypeNumber, Min: nan, Max: nan, Decimals: 10},
 		"one point":        {Type: reading.TypeLikert, Points: 1},
 		"too many points":  {Type: reading.TypeLikert, Points: 12},
+		"no tags":          {Type: reading.TypeTagged},
+		"same tag":         {Type: reading.TypeTagged, Tags: []string{"a", "A"}},
+		"tag with marks":   {Type: reading.TypeTagged, Tags: []string{"<a>"}},
+		"empty tag":        {Type: reading.TypeTagged, Tags: []string{""}},
 		"no choices":       {Type: reading.TypeChoice},
 		"one choice":       {Type: reading.TypeChoice, Choices: []string{"a"}},
 		"same choice":      {Type: reading.TypeChoice, Choices: []string{"a", "a"}},
@@ -242,17 +246,19 @@ func TestPrompts(t *testing.T) {
 
 func TestPlainValueCostsNothing(t *testing.T) {
 	r, c := number(t, 0, 100, 6), options(t, "cooperate", "defect")
-	for _, reply := range []string{"33.5", "42", "-0", "0", "33.50", "100"} {
+	for _, reply := range []string{"33.5", "42", "-0", "0", "33.50", "100", `{"guess": 33.5}`, "{\n  \"guess\" : 7\n}\n"} {
 		require.Zero(t, testing.AllocsPerRun(100, func() { _, _ = r.Rule(reply) }), reply)
 	}
-	require.Zero(t, testing.AllocsPerRun(100, func() { _, _ = c.Rule("defect") }))
+	for _, reply := range []string{"defect", `{"pick":"defect"}`} {
+		require.Zero(t, testing.AllocsPerRun(100, func() { _, _ = c.Rule(reply) }), reply)
+	}
 }
 
 // hostile replies are built to make a careless reader go over the text again and again.
 func hostile(n int) map[string]string {
 	out := map[string]string{}
 	for _, unit := range []string{"{", "[", "{\"a\":", "(", "<", "<a", "<think>", "</think>", "\\boxed{", "Answer:", "Answer: 1\n", "1 ", "1", "*", "`", "```", "'",
-		"\"", "{'", "//", "/*", "#", "a: ", "{a:1}", "{\"guess\": 1}\n", "i cannot ", "1,000,", "- ", "$", "e", "é", "不", "1.", "<answer>", "}{", " ", ". I choose 1", "answer is "} {
+		"\"", "{'", "//", "/*", "#", "a: ", "{a:1}", "{\"guess\": 1}\n", "i cannot ", "1,000,", "- ", "$", "e", "é", "不", "1.", "<answer>", "}{", " ", ". I choose 1", "answer is ", "```\n", "~~~x\n", "<guess>", "</a>", "<guess></guess>"} {
 		out[unit] = strings.Repeat(unit, n/len(unit))
 	}
 	return out
@@ -262,8 +268,8 @@ func hostile(n int) map[string]string {
 // margin and the best of some tries, and times too short to compare are passed.
 func TestTimeIsLinear(t *testing.T) {
 	readers := map[string]*reading.Reader{"number": number(t, 0, 100, 6), "choice": options(t, "a", "a b", "cooperate")}
-	for _, typ := range []string{reading.TypeJSON, reading.TypeText} {
-		r, err := reading.New(reading.Spec{ID: "guess", Type: typ})
+	for _, typ := range []string{reading.TypeJSON, reading.TypeText, reading.TypeCode, reading.TypeTagged} {
+		r, err := reading.New(reading.Spec{ID: "guess", Type: typ, Tags: []string{"guess", "a"}})
 		require.NoError(t, err)
 		readers[typ] = r
 	}

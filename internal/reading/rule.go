@@ -8,13 +8,17 @@ import (
 )
 
 // Rule reads a reply without a model. It accepts JSON with the question's key, an "Answer:" tag, or the one value of the
-// reply where it stands as an answer; when in doubt it does not accept. Every error wraps one of the package's
-// sentinels and reads as a sentence for the model that gave the reply. A plain value costs no allocation.
+// reply where it stands as an answer; code in the one fence, and tagged texts between their tags; when in doubt it does not accept. Every error wraps one of the package's
+// sentinels and reads as a sentence for the model that gave the reply. A plain value, bare or in an object,
+// costs no allocation.
 func (r *Reader) Rule(reply string) (Reading, error) {
 	switch r.spec.Type {
 	case TypeNumber, TypeLikert:
 		if v, text, ok := r.quick(reply); ok {
 			return r.bounded(v, text)
+		}
+		if got, ok, err := r.single(reply); ok {
+			return got, err
 		}
 	case TypeChoice:
 		whole := strings.TrimSpace(reply)
@@ -24,11 +28,14 @@ func (r *Reader) Rule(reply string) (Reading, error) {
 		if got, ok := r.exactChoice(strings.Trim(whole, "*_`\"'()[].!")); ok { // "(b)", "**Yes.**"
 			return got, nil
 		}
+		if got, ok, err := r.single(reply); ok {
+			return got, err
+		}
 	}
 	if len(reply) > MaxReply {
 		return Reading{}, fmt.Errorf("%w: more than %d bytes", ErrTooLong, MaxReply)
 	}
-	body, err := visible(reply)
+	body, err := visible(reply, r.thoughts)
 	if err != nil {
 		return Reading{}, err
 	}
@@ -41,6 +48,10 @@ func (r *Reader) Rule(reply string) (Reading, error) {
 		return r.text(strings.TrimSpace(body))
 	case TypeJSON:
 		return r.document(body)
+	case TypeCode:
+		return r.code(body)
+	case TypeTagged:
+		return r.elements(body)
 	}
 	return r.marked(body)
 }

@@ -17,6 +17,8 @@ const (
 	TypeLikert = "likert"
 	TypeText   = "text"
 	TypeJSON   = "json"
+	TypeCode   = "code"
+	TypeTagged = "tagged"
 )
 
 // Clamp is the Spec.OutOfRange that moves a number outside its bounds to the nearest one; any other value refuses it.
@@ -31,6 +33,8 @@ type Spec struct {
 	Points     int      // likert: answers are 1..Points, 2..11
 	Choices    []string // choice: at least two, all different
 	Schema     *Schema  // json: nil accepts any JSON value
+	Language   string   // code: the language a block must name; "" accepts any block
+	Tags       []string // tagged: at least one, all different whatever their case; letters, digits, _ and -
 	OutOfRange string   // number: Clamp, or anything else to refuse
 }
 
@@ -38,7 +42,7 @@ type Spec struct {
 type Reading struct {
 	Value    float64 // number: rounded to Decimals digits, half away from zero; likert: the point; else 0
 	Choice   int     // choice: index into Spec.Choices; else 0
-	Text     string  // the answer written plainly: digits, the choice as declared, the text, compact JSON
+	Text     string  // the answer written plainly: digits, the choice as declared, the text or code, compact JSON
 	Repaired bool    // JSON that had to be repaired first
 }
 
@@ -48,12 +52,14 @@ type Reader struct {
 	lo, hi        float64 // the bounds, moved inward to representable values; infinite for none
 	limit         float64 // largest size a number may have whatever the bounds
 	choices       []choice
-	none, refused string // what an extraction writes in place of a value
+	lowTags       []string // Spec.Tags in lower case
+	thoughts      []string // the elements of thinking that come before an answer
+	none, refused string   // what an extraction writes in place of a value
 }
 
 // New builds a Reader. It is cheap enough to call for each round. The error wraps ErrSpec.
 func New(s Spec) (*Reader, error) {
-	r := &Reader{spec: s, lo: math.Inf(-1), hi: math.Inf(1), none: "NONE", refused: "REFUSED"}
+	r := &Reader{spec: s, lo: math.Inf(-1), hi: math.Inf(1), none: "NONE", refused: "REFUSED", thoughts: thinkTags}
 	switch s.Type {
 	case TypeNumber:
 		if err := r.setBounds(); err != nil {
@@ -70,9 +76,13 @@ func New(s Spec) (*Reader, error) {
 		if err := r.setChoices(); err != nil {
 			return nil, err
 		}
-	case TypeText:
+	case TypeText, TypeCode:
 		// A text may well be the word "none", so here the marks are ones nobody writes.
 		r.none, r.refused = "[NONE]", "[REFUSED]"
+	case TypeTagged:
+		if err := r.setTags(); err != nil {
+			return nil, err
+		}
 	case TypeJSON:
 	default:
 		return nil, fmt.Errorf("%w: unknown type %q", ErrSpec, s.Type)
@@ -134,6 +144,26 @@ func (r *Reader) setChoices() error {
 		folded[c.key] = i
 		r.choices = append(r.choices, c)
 	}
+	return nil
+}
+
+func (r *Reader) setTags() error {
+	if len(r.spec.Tags) == 0 {
+		return fmt.Errorf("%w: there are no tags", ErrSpec)
+	}
+	r.spec.Tags = slices.Clone(r.spec.Tags)
+	for _, tag := range r.spec.Tags {
+		low := asciiLower(tag)
+		if tag == "" || strings.Trim(low, "abcdefghijklmnopqrstuvwxyz0123456789_-") != "" {
+			return fmt.Errorf("%w: %q cannot be a tag", ErrSpec, tag)
+		}
+		if slices.Contains(r.lowTags, low) {
+			return fmt.Errorf("%w: tag %q is there twice", ErrSpec, tag)
+		}
+		r.lowTags = append(r.lowTags, low)
+	}
+	// Thinking that was asked for is part of the answer.
+	r.thoughts = slices.DeleteFunc(slices.Clone(thinkTags), func(t string) bool { return slices.Contains(r.lowTags, t) })
 	return nil
 }
 

@@ -37,6 +37,9 @@ var columnMeanings = [len(columns)]string{
 	"Completions it took to get the answer, including those that extracted it or asked again.",
 	"Tokens of all prompts behind the answer, as reported by the server.",
 	"Tokens of all completions behind the answer, as reported by the server.",
+	"Number of the agent whose model call was asked in this one's place, because both had the same prompt and the scenario shares identical calls; empty (null in JSON) where the agent had a call of its own.",
+	"`true` where the server reported the tokens of these calls. `false` where it reported them for a whole batch and they are shared out over its answers: then only sums are exact.",
+	"Why there is no answer, in the server's words, where it refused the content of the call, such as a content filter; else empty.",
 }
 
 // statusMeanings explains statuses in the order of their table.
@@ -108,11 +111,11 @@ const readingNotes = `## Reading the files
 - The CSV is UTF-8 with a header; fields are quoted as RFC 4180 says and lines end in LF. A quoted field may hold line
   breaks, so count rows with a CSV reader and not by lines. The JSON lines file has one row a line.
 - In the Parquet file the answer is in two columns, of which a row has at most one: ` + "`value`" + ` (double) for numbers and points,
-  ` + "`value_text`" + ` for choices, texts and JSON. ` + "`condition`, `group` and `served_model`" + ` are null where they are empty in the CSV, and
-  ` + "`prompt_sha`" + ` is the same text. The file's metadata hold the run, the scenario, the seed and the result hash.
+  ` + "`value_text`" + ` for all others. ` + "`condition`, `group`, `served_model`, `shared_with` and `note`" + ` are null where they are empty in the
+  CSV, and ` + "`prompt_sha`" + ` is the same text. The file's metadata hold the run, the scenario, the seed and the result hash.
 - Cells are published as they are. Replies may begin with ` + "`=`, `+`, `-` or `@`" + `, which a spreadsheet takes for a formula:
   import the columns ` + "`value`, `raw`" + ` and all names as text instead of opening the file.
-- Tokens that a server reports for a whole batch are shared out over its answers.
+- Tokens of an answer with ` + "`shared_with`" + ` are those of calls of its own, if it had any: what was shared is paid for once.
 `
 
 // kindOf says whether a model is a language model.

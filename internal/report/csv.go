@@ -67,6 +67,11 @@ func (c *CSV) append(b []byte, r *Row) []byte {
 	b = append(strconv.AppendInt(b, int64(r.Attempts), 10), ',')
 	b = append(strconv.AppendInt(b, int64(r.TokensIn), 10), ',')
 	b = strconv.AppendInt(b, int64(r.TokensOut), 10)
+	if r.SharedWith == 0 && !r.Apportioned && r.Note == "" { // as of nearly all rows
+		b = append(b, ",,true,"...)
+	} else {
+		b = appendOriginFields(b, r)
+	}
 	return append(c.sink.appendPersonas(b, r), '\n')
 }
 
@@ -90,6 +95,15 @@ func appendAskedFields(b []byte, a askedCells) []byte {
 func appendModelFields(b []byte, m modelCells) []byte {
 	b = appendField(append(b, ','), m.model)
 	return append(appendField(append(b, ','), m.served), ',')
+}
+
+func appendOriginFields(b []byte, r *Row) []byte {
+	b = append(b, ',')
+	if r.SharedWith > 0 {
+		b = strconv.AppendInt(b, int64(r.SharedWith)-1, 10)
+	}
+	b = strconv.AppendBool(append(b, ','), !r.Apportioned)
+	return appendField(append(b, ','), r.Note)
 }
 
 // quoted marks the bytes for which RFC 4180 asks for quotes.

@@ -158,3 +158,13 @@ func TestSummaryHasTheKeysOfTheFormat(t *testing.T) {
 		at = next
 	}
 }
+
+// paid is a run on language models that had to pay, and for which much went wrong.
+func paid() report.Data {
+	d := survey(5000, 3)
+	d.Summary.Receipt = report.Receipt{
+		Duplicates: 8, RepeatedCalls: 500, Faults: 1, Retries: 64, Hedges: 12, Shared: 1250,
+		TokensIn: 1_204_331, TokensOut: 98_211, TokensUnreported: 3000, Money: report.Decimal(421_337), Currency: "USD",
+	}
+	return d
+}

@@ -168,3 +168,22 @@ func TestPageErrors(t *testing.T) {
 	require.ErrorIs(t, report.Codebook(&broken{}, guess(100, 2).Summary, nil), errDisk)
 	require.ErrorIs(t, report.WriteJSON(&broken{}, guess(100, 2).Summary), errDisk)
 }
+
+// Of texts in any form there are no figures: they are counted.
+func TestTextsInAnyFormAreCounted(t *testing.T) {
+	for _, kind := range []string{report.TypeText, report.TypeJSON, report.TypeCode, report.TypeTagged} {
+		d := survey(100, 2)
+		q := d.Summary.Questions[3]
+		q.Type = kind
+		d.Summary.Questions = []report.Question{q}
+		page := html(t, d)
+		has(t, page, `why <span class="kind">`+kind+`</span>`)
+		require.Empty(t, svg.FindAllString(page, -1), "no chart")
+		has(t, page, `<th scope="col">Refused</th>`)
+		require.Regexp(t, `(?m)^Round +Valid +Calls`, table(t, d.Summary, 80, false))
+		require.Empty(t, histogram(t, d, 80, false))
+		var b bytes.Buffer
+		require.NoError(t, report.Codebook(&b, d.Summary, nil))
+		require.Contains(t, b.String(), "| `why` | "+kind+" | `Why?` |")
+	}
+}

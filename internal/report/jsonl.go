@@ -7,7 +7,7 @@ import (
 )
 
 // JSONL writes rows as JSON objects, one a line, with the columns of CSV as keys in the same order. A value is a number,
-// a string, or null if there is none. It is a RowWriter.
+// a string, or null if there is none; so is shared_with, but for strings. It is a RowWriter.
 type JSONL struct {
 	sink  sink
 	turn  memo[turnCells]
@@ -60,6 +60,11 @@ func (j *JSONL) append(b []byte, r *Row) []byte {
 	b = strconv.AppendInt(append(b, `","attempts":`...), int64(r.Attempts), 10)
 	b = strconv.AppendInt(append(b, `,"tokens_in":`...), int64(r.TokensIn), 10)
 	b = strconv.AppendInt(append(b, `,"tokens_out":`...), int64(r.TokensOut), 10)
+	if r.SharedWith == 0 && !r.Apportioned && r.Note == "" { // as of nearly all rows
+		b = append(b, `,"shared_with":null,"tokens_exact":true,"note":""`...)
+	} else {
+		b = appendOriginKeys(b, r)
+	}
 	return append(j.sink.appendPersonas(b, r), '}', '\n')
 }
 
@@ -86,6 +91,17 @@ func appendModelKeys(b []byte, m modelCells) []byte {
 	b = appendString(append(b, `,"model":`...), m.model)
 	b = appendString(append(b, `,"served_model":`...), m.served)
 	return append(b, `,"prompt_sha":"`...)
+}
+
+func appendOriginKeys(b []byte, r *Row) []byte {
+	b = append(b, `,"shared_with":`...)
+	if r.SharedWith > 0 {
+		b = strconv.AppendInt(b, int64(r.SharedWith)-1, 10)
+	} else {
+		b = append(b, "null"...)
+	}
+	b = strconv.AppendBool(append(b, `,"tokens_exact":`...), !r.Apportioned)
+	return appendString(append(b, `,"note":`...), r.Note)
 }
 
 const hexDigits = "0123456789abcdef"

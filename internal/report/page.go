@@ -22,6 +22,7 @@ type page struct {
 	Rounds    sheet
 	Models    []modelView
 	Personas  []personaView
+	Whole     string // that no answer is lost
 	Receipt   []tile
 }
 
@@ -79,11 +80,9 @@ func newPage(d Data) page {
 		}
 		p.Personas = append(p.Personas, v)
 	}
-	p.Receipt = []tile{
-		{"Answers lost", count(s.Receipt.Lost), "answers that were due and have no record"},
-		{"Duplicates dropped", count(s.Receipt.Duplicates), "answers not counted because an earlier one was"},
-		{"Calls repeated, at most", count(s.Receipt.RepeatedCalls), "questions asked minus answers accepted: an upper bound"},
-		{"Faults survived", count(s.Receipt.Faults), "failures seen while the run went on"},
+	p.Whole = s.whole()
+	for _, e := range s.Receipt.entries() {
+		p.Receipt = append(p.Receipt, e.tile)
 	}
 	return p
 }

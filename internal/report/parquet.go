@@ -107,7 +107,7 @@ func (p *Parquet) Write(rows []Row) error {
 func (p *Parquet) room(rows []Row) int {
 	n := min(len(rows), groupRows-p.rows)
 	for i := range n {
-		if p.bytes += len(rows[i].Raw) + len(rows[i].Value.text); p.bytes >= groupBytes {
+		if p.bytes += len(rows[i].Raw) + len(rows[i].Value.text) + len(rows[i].Note); p.bytes >= groupBytes {
 			n = i + 1
 			break
 		}

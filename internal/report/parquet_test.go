@@ -90,6 +90,8 @@ func TestParquetHoldsWhatCSVHolds(t *testing.T) {
 				Value: value, Raw: text.Draw(t, "raw"), Model: word.Draw(t, "model"), ServedModel: word.Draw(t, "served"),
 				PromptSHA: rapid.Uint64().Draw(t, "sha"), Attempts: rapid.IntRange(0, 255).Draw(t, "attempts"),
 				TokensIn: rapid.IntRange(0, 1<<32-1).Draw(t, "in"), TokensOut: rapid.IntRange(0, 1<<32-1).Draw(t, "out"),
+				SharedWith: rapid.OneOf(rapid.Just(0), rapid.IntRange(0, 1<<31-1)).Draw(t, "shared"), Apportioned: rapid.Bool().Draw(t, "apportioned"),
+				Note:     rapid.OneOf(rapid.Just(""), word, text).Draw(t, "note"),
 				Personas: []uint16{rapid.Uint16Range(0, 1).Draw(t, "persona"), 0},
 			}
 		}), 0, 40).Draw(t, "rows")
@@ -118,7 +120,7 @@ func TestParquetHoldsWhatCSVHolds(t *testing.T) {
 			}
 			require.Equal(t, want, asCSV(columns, row))
 			for name := range row {
-				if name == "condition" || name == "group" || name == "served_model" {
+				if name == "condition" || name == "group" || name == "served_model" || name == "note" {
 					require.NotEmpty(t, row[name], "nothing is null, not an empty text")
 				}
 			}

@@ -43,7 +43,7 @@ func newRecord(columns []parquetColumn) record {
 func (r record) Fields() []parquet.Field { return r.fields }
 
 // parquetColumns are those of CSV, except that the value is in two columns, of which a row has at most one: value for
-// numbers and points, so that readers can compute with it, and value_text for choices, texts and JSON.
+// numbers and points, so that readers can compute with it, and value_text for all others.
 func parquetColumns(personas []Persona) []parquetColumn {
 	name := parquet.Encoded(parquet.String(), &parquet.RLEDictionary)
 	small := parquet.Encoded(parquet.Int(32), &parquet.RLEDictionary) // a few values that come again and again
@@ -53,6 +53,8 @@ func parquetColumns(personas []Persona) []parquetColumn {
 	maybeNumber := parquet.Optional(parquet.Compressed(parquet.Leaf(parquet.DoubleType), &parquet.Snappy))
 	maybeText := parquet.Optional(parquet.Compressed(name, &parquet.Snappy))
 	maybeName := parquet.Optional(name)
+	maybeRising := parquet.Optional(rising)
+	flag := parquet.Leaf(parquet.BooleanType)
 	tokens := parquet.Encoded(parquet.Int(64), &parquet.DeltaBinaryPacked)
 	list := []parquetColumn{
 		{name, "run", names(func(r *Row) string { return r.Run }, 0)},
@@ -73,6 +75,9 @@ func parquetColumns(personas []Persona) []parquetColumn {
 		{small, "attempts", repeated(func(r *Row) int { return r.Attempts }, int32Value)},
 		{tokens, "tokens_in", repeated(func(r *Row) int { return r.TokensIn }, int64Value)},
 		{tokens, "tokens_out", repeated(func(r *Row) int { return r.TokensOut }, int64Value)},
+		{maybeRising, "shared_with", repeated(func(r *Row) int { return r.SharedWith }, agentBefore)},
+		{flag, "tokens_exact", repeated(func(r *Row) bool { return !r.Apportioned }, parquet.BooleanValue)},
+		{maybeName, "note", names(func(r *Row) string { return r.Note }, 1)},
 	}
 	for i, p := range personas {
 		category := repeated(func(r *Row) uint16 { return r.Personas[i] }, categoryValue(p))

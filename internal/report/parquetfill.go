@@ -150,6 +150,14 @@ func agents() filler {
 
 func int32Value(n int) parquet.Value { return parquet.Int32Value(int32(n)) } //nolint:gosec // agents, rounds and attempts are far fewer
 
+// agentBefore is the value of an optional agent: n-1, none for 0.
+func agentBefore(n int) parquet.Value {
+	if n == 0 {
+		return parquet.NullValue()
+	}
+	return int32Value(n-1).Level(0, 1, 0)
+}
+
 func int64Value(n int) parquet.Value { return parquet.Int64Value(int64(n)) }
 
 func statusValue() func(stats.Status) parquet.Value {

@@ -14,7 +14,7 @@ const PersonaPrefix = "persona_"
 // columns are those of a row before the persona columns, in order.
 var columns = [...]string{
 	"run", "condition", "replicate", "round", "agent", "block", "group", "question", "status", "value", "raw",
-	"model", "served_model", "prompt_sha", "attempts", "tokens_in", "tokens_out",
+	"model", "served_model", "prompt_sha", "attempts", "tokens_in", "tokens_out", "shared_with", "tokens_exact", "note",
 }
 
 // Row is one published answer.
@@ -36,6 +36,9 @@ type Row struct {
 	Attempts    int    // completions behind the answer
 	TokensIn    int
 	TokensOut   int
+	SharedWith  int      // 1 + the agent whose call was asked in this one's place; 0: none
+	Apportioned bool     // the tokens are shares of what a server reported for a batch, not exact
+	Note        string   // why there is no answer, where a server refused the content of the call; else ""
 	Personas    []uint16 // by persona column: the position of the agent's category in Persona.Categories
 }
 
@@ -61,7 +64,7 @@ func Number(canonical int64, decimals int) Value {
 	return Value{kind: numberValue, number: canonical, decimals: uint8(max(0, min(decimals, stats.MaxDecimals)))} //nolint:gosec // bounded
 }
 
-// Text returns the value of a choice (its label), a text or a JSON answer.
+// Text returns the value of a choice (its label), a text, code, or a JSON or tagged answer.
 func Text(s string) Value { return Value{kind: textValue, text: s} }
 
 // appendDecimal appends canonical / 10^decimals as a plain decimal number.

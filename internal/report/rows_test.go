@@ -33,6 +33,14 @@ var hostile = []report.Row{
 	row(report.Number(-5, 2), "=HYPERLINK(\"http://x\")\r\n-0.05, \"really\""),
 	row(report.Text("stag, of course"), "{\"a\":\n\t1}\x00\x1b[2J\u2028"),
 	row(report.Value{}, " spaced "),
+	missing(),
+}
+
+// missing is a row of which nothing is as in most.
+func missing() report.Row {
+	r := row(report.Value{}, "")
+	r.Status, r.SharedWith, r.Apportioned, r.Note = stats.Missing, 4, true, "the response was filtered,\n\"self_harm\""
+	return r
 }
 
 func write(t require.TestingT, w report.RowWriter, rows ...report.Row) {
@@ -71,6 +79,8 @@ func TestRowsReadBack(t *testing.T) {
 		number := rapid.OneOf(rapid.Int64(), rapid.Int64Range(-1000, 1000)).Draw(t, "number")
 		in := row(report.Number(number, decimals), text.Draw(t, "raw"), 1)
 		in.Block = text.Draw(t, "block")
+		in.Note = text.Draw(t, "note")
+		in.SharedWith, in.Apportioned = rapid.IntRange(0, 3).Draw(t, "shared"), rapid.Bool().Draw(t, "apportioned")
 		category := text.Draw(t, "persona")
 		personas := []report.Persona{persona("p", "other", category)}
 
@@ -89,6 +99,9 @@ func TestRowsReadBack(t *testing.T) {
 		require.Equal(t, lines.Replace(in.Raw), got["raw"])
 		require.Equal(t, lines.Replace(in.Block), got["block"])
 		require.Equal(t, lines.Replace(category), got["persona_p"])
+		require.Equal(t, lines.Replace(in.Note), got["note"])
+		require.Equal(t, []string{"", "0", "1", "2"}[in.SharedWith], got["shared_with"])
+		require.Equal(t, strconv.FormatBool(!in.Apportioned), got["tokens_exact"])
 		requireDecimal(t, number, decimals, got["value"])
 		require.Equal(t, "00000000000000ff", got["prompt_sha"])
 
@@ -100,6 +113,9 @@ func TestRowsReadBack(t *testing.T) {
 		require.Len(t, object, len(records[0]))
 		require.Equal(t, in.Raw, object["raw"])
 		require.Equal(t, category, object["persona_p"])
+		require.Equal(t, in.Note, object["note"])
+		require.Equal(t, []any{nil, json.Number("0"), json.Number("1"), json.Number("2")}[in.SharedWith], object["shared_with"])
+		require.Equal(t, !in.Apportioned, object["tokens_exact"])
 		require.Equal(t, json.Number(got["value"]), object["value"])
 	})
 }
@@ -174,7 +190,9 @@ func TestRowWriterErrors(t *testing.T) {
 
 func TestTextWritersDoNotAllocate(t *testing.T) {
 	personas := []report.Persona{persona("p", "x")}
-	rows := slices.Repeat([]report.Row{row(report.Number(1, 6), fmt.Sprintf("%q", "text"), 0)}, 10)
+	odd := missing()
+	odd.Personas = []uint16{0}
+	rows := slices.Repeat([]report.Row{row(report.Number(1, 6), fmt.Sprintf("%q", "text"), 0), odd}, 10)
 	for _, w := range []report.RowWriter{report.NewCSV(io.Discard, personas), report.NewJSONL(io.Discard, personas)} {
 		require.Zero(t, testing.AllocsPerRun(5000, func() {
 			if err := w.Write(rows); err != nil {

@@ -38,14 +38,6 @@ func (s Summary) Ready() string {
 	return fmt.Sprintf("%s ready in %s s", plural(s.Agents, "agent"), seconds(s.ReadySeconds))
 }
 
-// Receipt accounts for the work of a run.
-type Receipt struct {
-	Lost          int `json:"lost"`           // answers that were due and have no record: always 0 in a sound run
-	Duplicates    int `json:"duplicates"`     // answers dropped because an earlier one counted
-	RepeatedCalls int `json:"repeated_calls"` // upper bound: questions asked minus answers accepted
-	Faults        int `json:"faults"`         // failures seen and survived
-}
-
 // Model says who played.
 type Model struct {
 	Name        string `json:"name"`
@@ -62,6 +54,8 @@ const (
 	TypeLikert = "likert"
 	TypeText   = "text"
 	TypeJSON   = "json"
+	TypeCode   = "code"
+	TypeTagged = "tagged"
 )
 
 // Question describes a question of the turn.

@@ -120,6 +120,18 @@ func said(round, agent, question, nonce int) (stats.Status, int64, string) {
 	return stats.Answered, 0, fmt.Sprintf("because %d", agent)
 }
 
+// had is how an agent comes to its answer: the agent that was asked in its place, or -1, whether its tokens are a share of a
+// batch, and why it has none.
+func had(agent, question int) (shared int, apportioned bool, reason string) {
+	switch {
+	case question == 0 && agent == 1:
+		return -1, false, "content filter"
+	case question == 3 && agent%2 == 1:
+		return agent - 1, agent%3 == 0, ""
+	}
+	return -1, question == 1, ""
+}
+
 // answer answers all questions for the agents of one shard.
 func (l *log) answer(shard, nonce int) {
 	l.Helper()
@@ -138,6 +150,11 @@ func (l *log) answerFor(shard, first, end, nonce int) {
 			a.TokensIn, a.TokensOut = append(a.TokensIn, uint32(agent)), append(a.TokensOut, 2)                        //nolint:gosec // small
 			a.Calls, a.Retries, a.PromptSHA = append(a.Calls, 3), append(a.Retries, 1), append(a.PromptSHA, uint64(q)) //nolint:gosec // small
 			a.Model, a.Served = append(a.Model, "m"), append(a.Served, "x-served")
+			shared, apportioned, reason := had(agent, q)
+			a.Shared, a.Apportioned = append(a.Shared, int32(shared)), append(a.Apportioned, apportioned) //nolint:gosec // small
+			if reason != "" {
+				a.Reasons = map[int]string{a.Len() - 1: reason}
+			}
 		}
 		h := runlog.Header{Run: l.fold.Run, Round: l.fold.Round, Writer: "h1", Epoch: l.fold.Grants[shard].Epoch}
 		data, err := runlog.EncodeAnswers(h, a)

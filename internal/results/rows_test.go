@@ -51,9 +51,11 @@ func TestRows(t *testing.T) {
 		for agent := range 5 {
 			for q, id := range []string{"guess", "mood", "agree", "why"} {
 				status, value, text := said(round, agent, q, round-1)
+				shared, apportioned, reason := had(agent, q)
 				want := report.Row{
 					Run: "r1", Replicate: 1, Round: round, Agent: agent, Block: s.Scenario.BlockOf(agent).Name, Question: id, Status: status, Raw: text,
 					Model: "m", ServedModel: "x-served", PromptSHA: uint64(q), Attempts: 3, TokensIn: agent, TokensOut: 2, //nolint:gosec // small
+					SharedWith: shared + 1, Apportioned: apportioned, Note: reason,
 					Personas: []uint16{uint16(pop.Category(agent, 0))}, //nolint:gosec // one of two
 				}
 				switch {

@@ -54,6 +54,19 @@ func (s *shard) take(e entry, a *runlog.Answers) error {
 	return nil
 }
 
+// origin says of a row how its answer was had, where it was not by a call of its own.
+func origin(row *report.Row, a *runlog.Answers, at int) {
+	if a.Shared != nil {
+		row.SharedWith = int(a.Shared[at]) + 1
+	}
+	if a.Apportioned != nil {
+		row.Apportioned = a.Apportioned[at]
+	}
+	if a.Reasons != nil {
+		row.Note = a.Reasons[at]
+	}
+}
+
 // flush writes the rows of the agents that are wanted, and goes on to the next shard.
 func (s *shard) flush() error {
 	sc, asked := s.state.Scenario, len(s.values)
@@ -86,6 +99,7 @@ func (s *shard) flush() error {
 				PromptSHA: a.PromptSHA[at], Attempts: int(a.Calls[at]), TokensIn: int(a.TokensIn[at]), TokensOut: int(a.TokensOut[at]),
 				Personas: personas[mine:len(personas):len(personas)],
 			})
+			origin(&s.batch[len(s.batch)-1], a, at)
 			if s.bytes += len(a.Text[at]); len(s.batch) == batchRows || s.bytes >= batchBytes {
 				if err := s.hand(); err != nil {
 					return err

@@ -11,7 +11,8 @@ import (
 	"github.com/myriad-sim/myriad/pkg/scenario"
 )
 
-// Summary builds the summary of a run from its control records.
+// Summary builds the summary of a run from its control records. Its receipt has what the answers that count have used;
+// Spent completes it with all that was spent.
 func Summary(s *runlog.State) report.Summary {
 	sc := s.Scenario
 	out := report.Summary{
@@ -29,6 +30,10 @@ func Summary(s *runlog.State) report.Summary {
 	}
 	for _, r := range s.Rounds {
 		out.Rounds = append(out.Rounds, round(sc, r))
+		out.Receipt.Retries += int(r.Closed.Retries)     //nolint:gosec // counts
+		out.Receipt.Shared += int(r.Closed.Shared)       //nolint:gosec // counts
+		out.Receipt.TokensIn += int(r.Closed.TokensIn)   //nolint:gosec // counts
+		out.Receipt.TokensOut += int(r.Closed.TokensOut) //nolint:gosec // counts
 		out.Seconds = r.ClosedAt.Sub(s.CreatedAt).Seconds()
 	}
 	if s.Phase.Over() {

@@ -54,7 +54,7 @@ func TestSummary(t *testing.T) {
 	require.Less(t, s.ReadySeconds, s.Seconds)
 	require.True(t, st.EndedAt.Equal(*s.Finished))
 	// 24 asked for 40 answers, so none of the calls can be shown to be repeated; the answers of the old owner come twice.
-	require.Equal(t, report.Receipt{Lost: 0, Duplicates: 8, RepeatedCalls: 0, Faults: 1 + 1}, s.Receipt)
+	require.Equal(t, report.Receipt{Lost: 0, Duplicates: 8, RepeatedCalls: 0, Faults: 1 + 1, Retries: 40, Shared: 4, TokensIn: 80, TokensOut: 80}, s.Receipt)
 	st.Asked += 20
 	require.Equal(t, 4, Summary(st).Receipt.RepeatedCalls)
 

@@ -10,19 +10,20 @@ import (
 	"github.com/myriad-sim/myriad/pkg/scenario"
 )
 
-// values gives the values of the answers to one question. The log holds numbers and choices as they were read; a text or
-// a JSON value is read again from the reply that is in the log, by the same rule.
+// values gives the values of the answers to one question. The log holds numbers and choices as they were read; all others
+// are read again from the reply that is in the log, by the same rule.
 type values struct {
 	spec   scenario.AnswerSpec
-	reader *reading.Reader // of texts and JSON, else nil
+	reader *reading.Reader // of texts, JSON, code and tagged replies, else nil
 }
 
 func newValues(q scenario.Question) (values, error) {
 	v := values{spec: q.Answer}
-	if q.Answer.Type != scenario.TypeText && q.Answer.Type != scenario.TypeJSON {
+	switch q.Answer.Type {
+	case scenario.TypeNumber, scenario.TypeLikert, scenario.TypeChoice:
 		return v, nil
 	}
-	spec := reading.Spec{ID: q.ID, Type: q.Answer.Type}
+	spec := reading.Spec{ID: q.ID, Type: q.Answer.Type, Language: q.Answer.Language, Tags: q.Answer.Tags}
 	var err error
 	if q.Answer.Schema != nil {
 		if spec.Schema, err = reading.CompileSchema(q.Answer.Schema); err != nil {

@@ -68,6 +68,11 @@ func (f *Fold) plausible() error {
 			return fmt.Errorf("%w: answer of agent %d is %s with value %d", ErrDamaged, c.agents[i], s, v)
 		}
 	}
+	for i, agent := range c.shared {
+		if int(agent) >= f.Created.Agents {
+			return fmt.Errorf("%w: answer of agent %d is that of agent %d, the run has %d agents", ErrDamaged, c.agents[i], agent, f.Created.Agents)
+		}
+	}
 	return nil
 }
 
@@ -92,6 +97,9 @@ func (f *Fold) take(round int, seq uint64) {
 		f.totals.Retries += uint64(c.calls[len(c.agents)+i])
 		f.totals.TokensIn += uint64(c.tokens[2*i])
 		f.totals.TokensOut += uint64(c.tokens[2*i+1])
+		if len(c.shared) > 0 && c.shared[i] >= 0 {
+			f.totals.Shared++
+		}
 	}
 	taken := len(f.positions)
 	f.Duplicates += uint64(len(c.agents) - taken) //nolint:gosec // not negative

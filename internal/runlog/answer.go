@@ -41,6 +41,11 @@ type Answers struct {
 	Model     []string          // name of the model under the scenario's models:
 	Served    []string          // model name as reported by the server
 	Attempts  map[int][]Attempt // by position: every completion, only for answers that took more than one
+
+	// Most chunks do without these, and are written without them where they say nothing.
+	Shared      []int32        // the agent whose call was asked in this one's place, -1 for none; nil: no call was shared
+	Apportioned []bool         // tokens are, wholly or in part, shares of a batch's total; nil: all are exact
+	Reasons     map[int]string // by position: why a server refused the content of the call; at most MaxReason bytes, what is longer is cut
 }
 
 // Len is the number of answers.
@@ -70,7 +75,7 @@ func (a *Answers) check() error {
 		}
 		prev = agent
 	}
-	return nil
+	return a.checkSparse()
 }
 
 // EncodeAnswers returns the record of a chunk. Errors: ErrTooLarge, or columns that do not fit each other.
@@ -87,6 +92,9 @@ func AppendAnswers(dst []byte, h Header, a *Answers) ([]byte, error) {
 	for _, t := range a.Text {
 		size += len(t)
 	}
+	for _, r := range a.Reasons {
+		size += len(r)
+	}
 	out, err := appendHead(slices.Grow(dst, size), h)
 	if err != nil {
 		return dst, err
@@ -100,13 +108,21 @@ func AppendAnswers(dst []byte, h Header, a *Answers) ([]byte, error) {
 	return out, nil
 }
 
-// answersFields is the number of elements of the chunk's array.
-const answersFields = 14
+// answersFields is the number of elements of the chunk's array, allAnswersFields with the columns that most do without.
+const (
+	answersFields    = 14
+	allAnswersFields = answersFields + 3
+)
 
 // appendBody appends the chunk, which was checked, as a msgpack array of columns. Agents are stored as gaps, numbers as
 // varints, texts as lengths and one block, names as runs.
 func (a *Answers) appendBody(out []byte) ([]byte, error) {
-	out = append(out, 0x90|answersFields, Version)
+	all := a.hasSparse()
+	if all {
+		out = append(out, 0xdc, 0, allAnswersFields, Version)
+	} else {
+		out = append(out, 0x90|answersFields, Version)
+	}
 	out = appendUint(out, uint64(a.Question)) //nolint:gosec // checked
 	out = appendUint(out, uint64(a.Shard))    //nolint:gosec // checked
 	out, at := openBin(out)
@@ -152,7 +168,11 @@ func (a *Answers) appendBody(out []byte) ([]byte, error) {
 	closeBin(out, at)
 	out = appendRuns(out, a.Model)
 	out = appendRuns(out, a.Served)
-	return a.appendAttempts(out)
+	out, err := a.appendAttempts(out)
+	if all && err == nil {
+		out = a.appendSparse(out)
+	}
+	return out, err
 }
 
 // attemptsOf is an element of the attempts column.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,8 +42,32 @@ func anyAnswers(most int) *rapid.Generator[*Answers] {
 				a.Attempts[i] = []Attempt{{Kind: 1, Text: "first"}, {Kind: rapid.Byte().Draw(t, "kind"), Number: rapid.Uint32().Draw(t, "number"), Text: rapid.String().Draw(t, "attempt")}}
 			}
 		}
+		if rapid.Bool().Draw(t, "sparse") {
+			addSparse(t, a)
+		}
 		return a
 	})
+}
+
+// addSparse draws the columns that most chunks do without; those that would say nothing stay nil.
+func addSparse(t *rapid.T, a *Answers) {
+	shared, apportioned := make([]int32, a.Len()), make([]bool, a.Len())
+	for i := range a.Len() {
+		shared[i] = rapid.OneOf(rapid.Just(int32(-1)), rapid.Int32Range(-1, math.MaxInt32)).Draw(t, "shared")
+		apportioned[i] = rapid.Bool().Draw(t, "apportioned")
+		if text := rapid.StringN(0, -1, MaxReason).Draw(t, "reason"); text != "" && rapid.IntRange(0, 3).Draw(t, "refused") == 0 {
+			if a.Reasons == nil {
+				a.Reasons = map[int]string{}
+			}
+			a.Reasons[i] = text
+		}
+	}
+	if slices.ContainsFunc(shared, func(agent int32) bool { return agent >= 0 }) {
+		a.Shared = shared
+	}
+	if slices.Contains(apportioned, true) {
+		a.Apportioned = apportioned
+	}
 }
 
 func TestAnswersComeBack(t *testing.T) {
@@ -112,6 +137,10 @@ func TestEncodeAnswersRefuses(t *testing.T) {
 		"no models":        func(a *Answers) { a.Model = nil },
 		"negative shard":   func(a *Answers) { a.Shard = -1 },
 		"foreign attempts": func(a *Answers) { a.Attempts = map[int][]Attempt{7: {}} },
+		"foreign reason":   func(a *Answers) { a.Reasons = map[int]string{2: "no"} },
+		"negative reason":  func(a *Answers) { a.Reasons = map[int]string{-1: "no"} },
+		"short shared":     func(a *Answers) { a.Shared = []int32{1} },
+		"long apportioned": func(a *Answers) { a.Apportioned = make([]bool, 3) },
 	} {
 		a := chunkOf(0, 0, plain(1, 0), plain(1, 1))
 		spoil(a)
@@ -132,9 +161,11 @@ func FuzzDecodeAnswers(f *testing.F) {
 		require.NoError(f, err)
 		f.Add(body)
 	}
-	_, body, err := Decode(golden(f)["answer"])
-	require.NoError(f, err)
-	f.Add(body)
+	for _, name := range []string{"answer", "answer-sparse"} {
+		_, body, err := Decode(golden(f)[name])
+		require.NoError(f, err)
+		f.Add(body)
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var a *Answers
 		var err error
@@ -178,9 +209,7 @@ func TestDecodeAnswersRefuses(t *testing.T) {
 	for n := range good {
 		refuse(ErrDamaged, good[:n])
 	}
-	more := append([]byte{0xdc, 0, 15}, good[1:]...) // a later version with another column
-	_, err = DecodeAnswers(append(more, 0xc0))
-	require.NoError(t, err)
+	refuse(ErrDamaged, append([]byte{0xdc, 0, 15}, append(good[1:len(good):len(good)], 0xc6, 0, 0, 0, 0)...))
 	long := (&Answers{}).longGaps()
 	refuse(ErrDamaged, long)
 }

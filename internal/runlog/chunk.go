@@ -21,6 +21,9 @@ type chunk struct {
 	calls, sha      []byte   // calls, then retries
 	model, served   []byte   // runs
 	attempts        []attemptsOf
+	shared          []int32  // -1 for none; empty: none at all
+	apportioned     []byte   // bits; nil: none
+	reasons         []reason // ascending
 }
 
 // decode reads the body of an answer record. It takes memory in proportion to the body, and none where an earlier, larger
@@ -46,7 +49,11 @@ func (c *chunk) decode(body []byte) error {
 	tokens := d.bin()
 	c.calls, c.sha, c.model, c.served = d.bin(), d.bin(), d.bin(), d.bin()
 	attempts := d.bin()
-	if d.err == nil && fields == answersFields && len(d.buf) > 0 {
+	var shared, apportioned, reasons []byte
+	if fields > answersFields {
+		shared, apportioned, reasons = d.bin(), d.bin(), d.bin()
+	}
+	if d.err == nil && fields <= allAnswersFields && len(d.buf) > 0 {
 		d.fail("bytes after the last column")
 	}
 	if d.err == nil && (n > MaxChunk || !ascending || len(c.status) != n || len(c.calls) != 2*n || len(c.sha) != 8*n) {
@@ -72,6 +79,9 @@ func (c *chunk) decode(body []byte) error {
 	}
 	if d.err != nil {
 		return d.err
+	}
+	if err := c.decodeSparse(shared, apportioned, reasons); err != nil {
+		return err
 	}
 	return c.decodeAttempts(attempts)
 }
@@ -118,6 +128,7 @@ func (c *chunk) answers() *Answers {
 			a.Attempts[e.At] = e.Attempts
 		}
 	}
+	c.sparse(a, n)
 	return a
 }
 

@@ -80,6 +80,8 @@ type Closed struct {
 	Asked      uint64     `msgpack:"asked" json:"asked"`           // questions asked of agents, repeats included
 	Accepted   uint64     `msgpack:"accepted" json:"accepted"`     // answers accepted
 	Duplicates uint64     `msgpack:"duplicates" json:"duplicates"` // answers dropped
+	// Shared are the accepted answers for which another agent's call was asked.
+	Shared uint64 `msgpack:"shared,omitempty" json:"shared,omitempty"`
 }
 
 // Winners of a round for one question.
@@ -104,6 +106,40 @@ type Reason struct {
 	Shortfall bool `msgpack:"shortfall,omitempty" json:"shortfall,omitempty"`
 	// Trouble: paused because a service could not go on, not because anybody asked for it.
 	Trouble bool `msgpack:"trouble,omitempty" json:"trouble,omitempty"`
+	// Waiting: paused because all servers of a model are down. The coordinator resumes the run when one is back.
+	Waiting bool `msgpack:"waiting,omitempty" json:"waiting,omitempty"`
+	// Budget: paused because the budget is spent, which is no fault.
+	Budget bool `msgpack:"budget,omitempty" json:"budget,omitempty"`
+	// Caps: resumed with these caps in place of those before; nil: with the same ones.
+	Caps *Caps `msgpack:"caps,omitempty" json:"caps,omitempty"`
+}
+
+// Caps are what a run may spend, on all its models together and on each. A cap of 0 is none.
+type Caps struct {
+	Tokens uint64         `msgpack:"tokens" json:"tokens"`                     // in and out together
+	Micros uint64         `msgpack:"micros" json:"micros"`                     // millionths of the unit of money of the price table
+	Models map[string]Cap `msgpack:"models,omitempty" json:"models,omitempty"` // by name under the scenario's models:
+}
+
+// Cap is what may be spent on one model.
+type Cap struct {
+	Tokens uint64 `msgpack:"tokens" json:"tokens"`
+	Micros uint64 `msgpack:"micros" json:"micros"`
+}
+
+// capsOf are those of a scenario's budget; nil where it has none.
+func capsOf(b *scenario.Budget) *Caps {
+	if b == nil {
+		return nil
+	}
+	out := &Caps{Tokens: b.Tokens, Micros: b.Micros}
+	for name, c := range b.Models {
+		if out.Models == nil {
+			out.Models = map[string]Cap{}
+		}
+		out.Models[name] = Cap(c)
+	}
+	return out
 }
 
 // RoundResult is all that control records say of a closed round.
@@ -135,5 +171,6 @@ type Trouble struct {
 	Run    string `json:"run"`
 	From   string `json:"from"` // name of the service or host
 	Reason string `json:"reason"`
-	Fatal  bool   `json:"fatal"` // the same would happen again
+	Fatal  bool   `json:"fatal"`            // the same would happen again
+	Budget bool   `json:"budget,omitempty"` // nothing is left to spend
 }

@@ -22,8 +22,9 @@ func kinds() map[string]any {
 		subjects.KindEnvState: EnvState{
 			World: map[string]float64{"x": 1}, Winners: map[string]Winners{"guess": {Target: 1, Agents: []int{3}}},
 		},
-		subjects.KindPaused: Reason{Reason: "why"}, subjects.KindResumed: Reason{}, subjects.KindCancelled: Reason{},
-		subjects.KindFailed: Reason{Reason: "why"}, subjects.KindFinished: Reason{Hash: []byte{1}},
+		subjects.KindPaused: Reason{Reason: "why", Waiting: true}, subjects.KindCancelled: Reason{},
+		subjects.KindResumed: Reason{Caps: &Caps{Tokens: 5, Models: map[string]Cap{"m": {Micros: 7}}}},
+		subjects.KindFailed:  Reason{Reason: "why"}, subjects.KindFinished: Reason{Hash: []byte{1}},
 	}
 }
 

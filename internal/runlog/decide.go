@@ -50,6 +50,9 @@ func (f *Fold) created(body []byte, e Entry) error {
 	f.Created, f.CreatedAt, f.Scenario, f.Phase = b, e.Time, s, PhaseCreated
 	f.World, f.Previous = map[string]float64{}, map[string]float64{}
 	f.Grants = make([]Grant, f.Shards())
+	if f.Caps = capsOf(s.Budget); f.Caps != nil {
+		f.CapsSeq = e.Seq
+	}
 	return nil
 }
 
@@ -223,37 +226,4 @@ func finite(world map[string]float64) bool {
 		}
 	}
 	return true
-}
-
-// turn applies the records that stop a run or set it going again.
-func (f *Fold) turn(h Header, body []byte, e Entry) error {
-	var b Reason
-	if err := decodeBody(body, &b); err != nil {
-		return err
-	}
-	switch h.Kind {
-	case subjects.KindPaused:
-		f.Paused = true
-		if b.Shortfall {
-			f.ShortIn = f.Opening()
-		}
-		if b.Shortfall || b.Trouble {
-			f.fault(e.Time, "paused: "+b.Reason)
-		}
-	case subjects.KindResumed:
-		f.Paused = false
-	case subjects.KindCancelled:
-		f.Phase, f.EndedAt = PhaseCancelled, e.Time
-	case subjects.KindFailed:
-		f.Phase, f.EndedAt = PhaseFailed, e.Time
-	case subjects.KindFinished:
-		if f.Phase != PhaseReady || f.Round == 0 || !bytes.Equal(b.Hash, f.Chain) {
-			return fmt.Errorf("%w: finished after round %d with result hash %x, the log has %x", ErrOrder, f.Round, b.Hash, f.Chain)
-		}
-		f.Phase, f.EndedAt, f.Hash = PhaseFinished, e.Time, b.Hash
-	default:
-		return fmt.Errorf("%w: unknown control kind %q", ErrVersion, h.Kind)
-	}
-	f.Reason = b.Reason
-	return nil
 }

@@ -32,6 +32,9 @@ func golden(t testing.TB) map[string][]byte {
 	a.Attempts = map[int][]Attempt{2: {{Kind: 1, Text: "hm"}, {Kind: 2, Number: 1, Text: "gut"}}}
 	data, err = EncodeAnswers(Header{Run: "r1", Round: 1, Writer: "host-a-7", Epoch: 1}, a)
 	put("answer", data, err)
+	a.Shared, a.Apportioned, a.Reasons = []int32{-1, 0, 1_000_000}, []bool{true, false, true}, map[int]string{1: "content filter"}
+	data, err = EncodeAnswers(Header{Run: "r1", Round: 1, Writer: "host-a-7", Epoch: 1}, a)
+	put("answer-sparse", data, err)
 	data, err = EncodeAsked(Header{Run: "r1", Round: 1, Writer: "host-a-7", Epoch: 1}, Asked{Question: 1, Shard: 3, Agents: []int{3072, 4, 4000, 1}})
 	put("asked", data, err)
 	data, err = Encode(Header{Kind: KindMessage, Run: "a run with a name that is longer than a fixstr", Round: 0, Writer: "w", Epoch: 1}, []byte{0xc0})

@@ -42,6 +42,7 @@ type State struct {
 	Run        string
 	Phase      Phase
 	Paused     bool
+	Waiting    bool    // paused until a server of a model is back; never where somebody asked for the pause
 	ShortIn    Opening // the opening of a round of which too few answers were valid, so that the run was paused
 	Reason     string  // of the last pause, resumption, cancellation, failure or end
 	Created    Created
@@ -52,6 +53,8 @@ type State struct {
 
 	Seq      uint64  // of the last record applied
 	CtlSeq   uint64  // of the last control record: what the next one must expect
+	Caps     *Caps   // what may be spent; nil: as much as it takes
+	CapsSeq  uint64  // of the record that Caps are from: newer ones have a higher one; 0: there are none
 	Epoch    uint64  // of the last lease
 	Grants   []Grant // by shard; Epoch 0: never leased
 	Round    int     // last opened; 0 before the first

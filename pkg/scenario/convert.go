@@ -29,15 +29,23 @@ func (r *reader) sequence(v *ast.SequenceNode, out *node, depth int) *node {
 }
 
 // plainURL puts together again what the parser takes apart: the unquoted URL in [http://localhost:8000/v1] is plain text in
-// YAML, because no space follows its colon, but comes as a mapping from http to the rest. It is nil for anything else.
+// YAML, because no space follows its colons, but comes as a mapping from http to the rest or, inside braces, from what stands
+// before the port. It is nil for anything else.
 func (r *reader) plainURL(item ast.Node, depth int) *node {
+	if m, ok := item.(*ast.MappingNode); ok && len(m.Values) == 1 && !m.IsFlowStyle {
+		item = m.Values[0]
+	}
 	values, ok := item.(*ast.MappingValueNode)
 	if !ok {
 		return nil
 	}
 	key, isText := values.Key.(*ast.StringNode)
-	rest, isRest := values.Value.(*ast.StringNode)
-	if !isText || !isRest || !strings.HasPrefix(rest.Value, "//") {
+	rest, isScalar := values.Value.(ast.ScalarNode)
+	if !isText || !isScalar {
+		return nil
+	}
+	text := rest.GetToken().Value
+	if !strings.HasPrefix(text, "//") && !strings.Contains(key.Value, "://") {
 		return nil
 	}
 	line, column := position(key)
@@ -46,7 +54,7 @@ func (r *reader) plainURL(item ast.Node, depth int) *node {
 	}
 	out := r.convert(key, depth)
 	if out != nil {
-		out.text += ":" + rest.Value
+		out.text += ":" + text
 	}
 	return out
 }

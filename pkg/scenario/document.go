@@ -20,6 +20,7 @@ type document struct {
 	Match       *matchDoc         `key:"match" later:"true" doc:"Matches agents with partners."`
 	Graph       *graphDoc         `key:"graph" later:"true" doc:"Connects agents with neighbours."`
 	Turn        list[questionDoc] `key:"turn" required:"true" doc:"The questions of a round, in order. Each sees the answers to earlier ones."`
+	Budget      *budgetDoc        `key:"budget" doc:"What the run may spend on language models. It pauses before it would spend more."`
 	Missing     *missingDoc       `key:"missing" doc:"What happens to an answer that could not be had."`
 	Deadline    deadline          `key:"deadline" fill:"none" doc:"How long a round waits for answers: none, or a duration."`
 	Update      *updateDoc        `key:"update" doc:"How a round's answers change the world."`
@@ -66,6 +67,10 @@ type modelDoc struct {
 	Timeout     span       `key:"timeout" when:"openai" doc:"Longest time a call may take, such as 2m. Default: llmproxy's."`
 	Concurrency whole      `key:"concurrency" when:"openai" min:"1" max:"100000" doc:"Calls in flight for each endpoint. Default: llmproxy's."`
 	APIKeyEnv   word       `key:"api_key_env" when:"openai" fill:"OPENAI_API_KEY" doc:"Environment variable of llmproxy that holds the API key."`
+
+	Structured     word   `key:"structured" when:"openai" enum:"none,response_format,structured_outputs" fill:"none" doc:"Holds the server to the form of an answer. response_format: with OpenAI's JSON Schema. structured_outputs: with vLLM's own. none: replies are free."`
+	ShareIdentical toggle `key:"share_identical" when:"openai" fill:"false" doc:"Asks agents with the same prompt once. Needs temperature: 0."`
+	Hedge          toggle `key:"hedge" when:"openai" fill:"false" doc:"Sends the slowest calls, 1 % at most, a second time and takes the reply that comes first."`
 
 	Tau source `key:"tau" when:"levelk" required:"true" doc:"Mean of the level of reasoning: a number, or an expression over persona and vars."`
 

@@ -7,15 +7,23 @@ import (
 
 type questionDoc struct {
 	place
-	ID     word       `key:"id" required:"true" doc:"Name of the question, as in answers.guess."`
-	To     source     `key:"to" later:"true" doc:"Who is asked. Default: every agent."`
-	Ask    prose      `key:"ask" required:"true" doc:"What is asked: a template over vars, world, previous, round, rounds, size, persona, self, answers."`
-	Answer *answerDoc `key:"answer" required:"true" doc:"What counts as an answer."`
+	ID     word            `key:"id" required:"true" doc:"Name of the question, as in answers.guess."`
+	To     source          `key:"to" later:"true" doc:"Who is asked. Default: every agent."`
+	Ask    prose           `key:"ask" required:"true" doc:"What is asked: a template over vars, world, previous, round, rounds, size, persona, self, answers."`
+	Attach list[attachDoc] `key:"attach" doc:"Images and sounds that go with the question to a language model, in order."`
+	Answer *answerDoc      `key:"answer" required:"true" doc:"What counts as an answer."`
+}
+
+// attachDoc is one attachment: an image or a sound.
+type attachDoc struct {
+	place
+	Image prose `key:"image" doc:"URL of an image, http, https or data: a template with the names that ask has."`
+	Audio prose `key:"audio" doc:"URL of a sound, http, https or data: a template with the names that ask has."`
 }
 
 type answerDoc struct {
 	place
-	Type word `key:"type" required:"true" enum:"number,choice,likert,text,json" doc:"number: one number. choice: one of choices. likert: a whole number from 1 to points. text: anything. json: a JSON value."`
+	Type word `key:"type" required:"true" enum:"number,choice,likert,text,json,code,tagged" doc:"number: one number. choice: one of choices. likert: a whole number from 1 to points. text: anything. json: a JSON value. code: a fenced code block. tagged: texts between tags such as <speak> and </speak>."`
 
 	Min        source     `key:"min" when:"number" doc:"Least answer, inclusive: a number or an expression over vars, world, previous, round."`
 	Max        source     `key:"max" when:"number" doc:"Greatest answer, inclusive."`
@@ -24,6 +32,8 @@ type answerDoc struct {
 	Points     whole      `key:"points" when:"likert" min:"2" max:"11" fill:"5" doc:"Points of the scale."`
 	Choices    list[word] `key:"choices" when:"choice" required:"true" doc:"The choices, at least two."`
 	Schema     jsonSchema `key:"schema" when:"json" doc:"JSON Schema the answer must satisfy."`
+	Language   word       `key:"language" when:"code" doc:"Language the code block must name, such as python. Default: any."`
+	Tags       list[word] `key:"tags" when:"tagged" required:"true" doc:"Tags that must all be in a reply, each once."`
 
 	Extract    word  `key:"extract" enum:"auto,rule,always" fill:"auto" doc:"How an answer is read from a reply: by rule; by rule and if that fails by asking the model; always by asking the model."`
 	MaxRetries whole `key:"max_retries" min:"0" max:"10" fill:"2" doc:"Times an agent is asked again, with what was wrong."`

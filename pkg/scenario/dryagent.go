@@ -6,6 +6,8 @@ type dryAgent struct {
 	round int
 	asked int
 	early string // a question that was read before it is asked
+
+	persona map[string]string // where it is not that of agent 0
 }
 
 func (a *dryAgent) Number() int { return 0 }
@@ -13,6 +15,9 @@ func (a *dryAgent) Number() int { return 0 }
 func (a *dryAgent) Block() string { return a.s.Blocks[0].Name }
 
 func (a *dryAgent) AppendPersona(dst []byte, name string) []byte {
+	if a.persona != nil {
+		return append(dst, a.persona[name]...)
+	}
 	for _, d := range a.s.Population.Distributions {
 		if d.Name == name {
 			return append(dst, d.Categories[0].Name...)

@@ -44,6 +44,33 @@ func (r *resolver) dryTemplates(round dryRound) {
 	}
 	for i, q := range r.s.Turn {
 		r.dryTemplate(r.doc.Turn.items[i].Ask.at, q.Ask, shared, i)
+		for j, a := range q.Attach {
+			_, src := r.doc.Turn.items[i].Attach.items[j].source()
+			r.dryTemplate(src.at, a.URL, shared, i)
+			r.dryAttachment(src.at, a, shared, i)
+		}
+	}
+}
+
+// dryAttachment checks that an attachment has a URL for everyone, as far as personas tell.
+func (r *resolver) dryAttachment(n *node, a Attachment, shared template.Shared, asked int) {
+	bound, err := a.URL.Bind(shared)
+	if err != nil {
+		return // dryTemplate has said so
+	}
+	agent := &dryAgent{s: r.s, round: shared.Round, asked: asked}
+	for _, agent.persona = range r.dryPersonas() {
+		url, err := bound.Append(nil, agent)
+		if err == nil && len(url) > 0 {
+			err = a.Check(string(url))
+		}
+		switch {
+		case errors.Is(err, ErrAttachment):
+			r.at(n, "%v", err)
+			return
+		case err != nil:
+			return // dryTemplate has said so
+		}
 	}
 }
 

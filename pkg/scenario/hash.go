@@ -30,6 +30,7 @@ type (
 	}
 	normalQuestion struct {
 		ID, Ask, Min, Max string
+		Attach            []string `json:",omitempty"`
 		Answer            AnswerSpec
 	}
 	normalUpdate struct{ Key, Expr string }
@@ -49,14 +50,22 @@ func (s *Scenario) normal() map[string]any {
 	if g := s.Game; g != nil {
 		out["game"] = []string{g.Kind, g.Question, g.P.Source(), g.Offset.Source(), g.Low.Source(), g.High.Source()}
 	}
+	if s.Budget != nil {
+		out["budget"] = s.Budget
+	}
 	var blocks []normalBlock
 	for _, b := range s.Blocks {
 		blocks = append(blocks, normalBlock{b.Name, b.Model, templateSource(b.System), b.First, b.Count})
 	}
 	var turn []normalQuestion
 	for _, q := range s.Turn {
-		n := normalQuestion{q.ID, templateSource(q.Ask), exprSource(q.Answer.Min), exprSource(q.Answer.Max), q.Answer}
+		n := normalQuestion{
+			ID: q.ID, Ask: templateSource(q.Ask), Min: exprSource(q.Answer.Min), Max: exprSource(q.Answer.Max), Answer: q.Answer,
+		}
 		n.Answer.Min, n.Answer.Max = nil, nil
+		for _, a := range q.Attach {
+			n.Attach = append(n.Attach, a.Kind+" "+a.URL.Source())
+		}
 		turn = append(turn, n)
 	}
 	var world []normalUpdate

@@ -47,6 +47,21 @@ func (w *word) or(fill string) string {
 	return fill
 }
 
+// toggle is true or false.
+type toggle struct {
+	place
+	v bool
+}
+
+func (t *toggle) read(d *decoder, n *node, r rules) {
+	if n.kind != kindBool && !(n.raw && (n.text == "true" || n.text == "false")) {
+		d.wrongKind(n, "true or false", r)
+		return
+	}
+	t.put(n)
+	t.v = n.text == "true"
+}
+
 // number is an exact number: 3, 0.25 or 1/4.
 type number struct {
 	place

@@ -2,6 +2,7 @@ package scenario_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -90,6 +91,16 @@ func TestMergeKeys(t *testing.T) {
 	require.Equal(t, "levelk", s.Model("deep").Provider)
 	require.Equal(t, "3", s.Model("deep").Tau)
 	require.Equal(t, "1.5", s.Model("player").Tau)
+}
+
+func TestURLsWithoutQuotes(t *testing.T) {
+	for _, list := range []string{"[http://localhost:8000/v1]", "[http://10.0.0.1:8000, https://b/v1]", "[https://b:1]", "[http://b/v1]"} {
+		for _, server := range []string{"{provider: openai, endpoints: %s, model: m}", "\n    provider: openai\n    endpoints: %s\n    model: m"} {
+			src := edit(t, "{provider: dummy, latency: 1s}", fmt.Sprintf(server, list))
+			urls := load(t, src, scenario.Overrides{}).Model("robot").Endpoints
+			require.Equal(t, list, "["+strings.Join(urls, ", ")+"]")
+		}
+	}
 }
 
 func TestDetail(t *testing.T) {

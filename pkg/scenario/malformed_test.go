@@ -13,12 +13,13 @@ import (
 //go:embed testdata/base.yaml
 var base string
 
-// malformed edits base: the text old becomes new. want is everything Load then says, a line for each problem, with what
+// malformation edits base: the text old becomes new. want is everything Load then says, a line for each problem, with what
 // it suggests after ">>".
-var malformed = []struct {
-	name, old, new string
-	want           string
-}{
+type malformation struct{ name, old, new, want string }
+
+var malformed = append(malformedBase, malformedModels...)
+
+var malformedBase = []malformation{
 	// The document.
 	{"unknown key", "rounds: 3", "ruonds: 3",
 		`f.yaml:4:1: unknown key "ruonds" >> rounds`},
@@ -122,7 +123,7 @@ var malformed = []struct {
 
 	// The turn.
 	{"unknown answer type", "type: number", "type: numbr",
-		`f.yaml:30:20: "numbr" is not one of number, choice, likert, text, json >> number`},
+		`f.yaml:30:20: "numbr" is not one of number, choice, likert, text, json, code, tagged >> number`},
 	{"bounds", "min: vars.low, max: vars.high}", "min: 5, max: 1}",
 		lines(
 			`f.yaml:23:49: low (0) is below the least answer to "guess" (5)`,

@@ -130,7 +130,7 @@ func isLeaf(t reflect.Type) bool {
 func overrideValue(t reflect.Type, value, flag string, p *problems) *node {
 	open := strings.HasPrefix(value, "[") || strings.HasPrefix(value, "{")
 	switch reflect.New(t).Interface().(type) {
-	case *word, *number, *whole, *source, *prose, *span, *constant:
+	case *word, *number, *whole, *source, *prose, *span, *constant, *toggle, *money:
 		open = false
 	}
 	if !open {

@@ -52,6 +52,13 @@ func (r *resolver) openai(out *Model, m modelDoc) {
 	if m.APIKeyEnv.set() && !envPattern.MatchString(out.APIKeyEnv) {
 		r.at(m.APIKeyEnv.at, "\"api_key_env\" is the name of an environment variable, never the key itself")
 	}
+	if m.Structured.v != "none" {
+		out.Structured = m.Structured.v
+	}
+	out.ShareIdentical, out.Hedge = m.ShareIdentical.v, m.Hedge.v
+	if out.ShareIdentical && (out.Temperature == nil || *out.Temperature != 0) {
+		r.at(m.ShareIdentical.at, "\"share_identical\" needs temperature: 0; at any other, agents with the same prompt answer independently")
+	}
 }
 
 // checkEndpoint refuses what is not a plain base URL. A URL with a password in it would end up in the run's record.
@@ -113,7 +120,7 @@ func (r *resolver) plays(at *node, m *Model) {
 			r.at(at, "model %q (levelk) answers only the game's question %q, not %q", m.Name, r.s.Game.Question, q.ID)
 		case m.Provider == "scripted" && !scripted:
 			r.at(at, "model %q (scripted) has no answer to question %q", m.Name, q.ID)
-		case m.Provider == "dummy" && (a.Type == TypeText || a.Type == TypeJSON):
+		case m.Provider == "dummy" && a.Textual():
 			r.at(at, "model %q (dummy) cannot answer %q: it makes up numbers, choices and likert points, not %s", m.Name, q.ID, a.Type)
 		case m.Provider == "dummy" && a.Type == TypeNumber && !(doc.Min.set() && doc.Max.set()):
 			r.at(at, "model %q (dummy) cannot answer %q without both min and max", m.Name, q.ID)

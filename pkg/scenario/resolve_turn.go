@@ -17,7 +17,7 @@ func (r *resolver) turn() {
 				first[q.ID.v] = q.ID.at
 			}
 		}
-		out := Question{ID: q.ID.v, Ask: r.template(q.Ask)}
+		out := Question{ID: q.ID.v, Ask: r.template(q.Ask), Attach: r.attachments(q.Attach.items)}
 		if q.Answer != nil {
 			out.Answer = r.answer(q.Answer)
 		}
@@ -44,6 +44,10 @@ func (r *resolver) answer(doc *answerDoc) AnswerSpec {
 		a.Choices = r.choices(doc)
 	case TypeJSON:
 		a.Schema = doc.Schema.v
+	case TypeCode:
+		a.Language = r.language(doc)
+	case TypeTagged:
+		a.Tags = r.tags(doc)
 	}
 	return a
 }

@@ -39,6 +39,8 @@ func (q *number) shape(r rules) shape {
 
 func (w *whole) shape(r rules) shape { return bounded(shape{"type": "integer"}, r) }
 
+func (t *toggle) shape(rules) shape { return shape{"type": "boolean"} }
+
 func (s *source) shape(rules) shape { return scalars() }
 
 func (c *constant) shape(rules) shape { return scalars() }

@@ -22,6 +22,7 @@ type Scenario struct {
 	Memory      Memory
 	Turn        []Question // the questions of a round, in order, at least one
 	Missing     Missing
+	Budget      *Budget             // nil: spend what it takes
 	World       []WorldUpdate       // in file order; the keys of update.world
 	Stop        *expression.Program // nil: play all rounds
 	Report      Report
@@ -62,6 +63,10 @@ type Model struct {
 	Timeout     int64    `msgpack:"timeout,omitempty"`     // nanoseconds a call may take; 0: the proxy's default
 	Concurrency int      `msgpack:"concurrency,omitempty"` // calls in flight per endpoint; 0: the proxy's default
 	APIKeyEnv   string   `msgpack:"api_key_env,omitempty"` // environment variable read by llmproxy; "" means OPENAI_API_KEY
+
+	Structured     string `msgpack:"structured,omitempty" json:",omitempty"`      // StructuredResponseFormat or StructuredOutputs; "" asks in words only
+	ShareIdentical bool   `msgpack:"share_identical,omitempty" json:",omitempty"` // equal prompts of a run are asked once
+	Hedge          bool   `msgpack:"hedge,omitempty" json:",omitempty"`           // the slowest calls are sent twice
 
 	// dummy
 	Latency int64 `msgpack:"latency,omitempty"` // nanoseconds
@@ -107,12 +112,21 @@ const (
 	TypeLikert = "likert"
 	TypeText   = "text"
 	TypeJSON   = "json"
+	TypeCode   = "code"   // the one fenced code block of a reply
+	TypeTagged = "tagged" // <thought>…</thought> and so on, as an object of texts
+)
+
+// Ways to hold a server to the form of an answer, of Model.Structured.
+const (
+	StructuredResponseFormat = "response_format"    // OpenAI's response_format with a JSON Schema
+	StructuredOutputs        = "structured_outputs" // vLLM's structured_outputs
 )
 
 // Question is one thing every agent is asked in a round.
 type Question struct {
 	ID     string
 	Ask    *template.Template
+	Attach []Attachment // what goes with the question, in order
 	Answer AnswerSpec
 }
 
@@ -124,6 +138,8 @@ type AnswerSpec struct {
 	Points     int                 // likert: 2..11, answers are 1..Points
 	Choices    []string            // choice
 	Schema     []byte              // json: JSON Schema, nil: any JSON value
+	Language   string              `json:",omitempty"` // code: that of the block, "" any
+	Tags       []string            `json:",omitempty"` // tagged: every tag that must be there, in the order they are declared
 	OutOfRange string              // number: "reask" (default) or "clamp"
 	Extract    string              // "auto" (default), "rule", "always"
 	MaxRetries int                 // times the agent is asked again with the error, default 2
@@ -141,6 +157,19 @@ type Missing struct {
 type WorldUpdate struct {
 	Key  string
 	Expr *expression.Program
+}
+
+// Budget is what a run may spend on language models, all of them together and each.
+type Budget struct {
+	Tokens uint64         // in and out together; 0: no cap
+	Micros uint64         // millionths of the unit of money of the price table; 0: no cap
+	Models map[string]Cap // by name of an entry of Models; nil when there are none
+}
+
+// Cap is what may be spent on one model; 0 is no cap.
+type Cap struct {
+	Tokens uint64
+	Micros uint64
 }
 
 // Report asks for extra results.

@@ -57,7 +57,7 @@ type pendingCall struct {
 	heard atomic.Int64 // unix nanoseconds of the last sign of life, at first of the asking
 	over  bool
 
-	acknowledged atomic.Bool // a proxy has said something about it
+	received atomic.Bool // a proxy has taken it
 }
 
 var (
@@ -66,6 +66,7 @@ var (
 	errProxyBroken = errors.New("the llmproxy's answer cannot be read")
 	errProxyLeft   = errors.New("the llmproxy left the request")
 	errProxyRefuse = errors.New("the llmproxy refused the request")
+	errBudget      = errors.New("nothing is left to spend")
 
 	// errUntaken: nobody has done anything about the request.
 	errUntaken   = errors.New("nobody took the request")
@@ -158,7 +159,6 @@ func (a *asker) deliver(id uint64, m *nats.Msg) {
 		return // a late answer to a request that was given up; its calls were sent again
 	}
 	p.heard.Store(time.Now().UnixNano())
-	before := p.acknowledged.Swap(true)
 	if m.Header.Get("Status") == "503" {
 		a.end(id, p, errNoProxy)
 		return
@@ -168,19 +168,11 @@ func (a *asker) deliver(id uint64, m *nats.Msg) {
 		a.end(id, p, fmt.Errorf("%w: %w", errProxyBroken, err))
 		return
 	}
-	switch r.Refused {
-	case "":
-	case llm.RefusedBusy:
-		if before { // it may have made the calls
-			a.end(id, p, errProxyLeft)
-		} else {
-			a.end(id, p, errProxyBusy)
-		}
-		return
-	default:
-		a.end(id, p, fmt.Errorf("%w: %s", errProxyRefuse, r.Refused))
+	if r.Refused != "" {
+		a.end(id, p, refusal(r.Refused, p.received.Load()))
 		return
 	}
+	p.received.Store(true)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.over {
@@ -193,6 +185,19 @@ func (a *asker) deliver(id uint64, m *nats.Msg) {
 	if len(r.Index) > 0 || r.Done {
 		p.to.result(r)
 	}
+}
+
+// refusal is what a refused request means; received says that a proxy had taken it before.
+func refusal(why string, received bool) error {
+	switch {
+	case strings.HasPrefix(why, llm.RefusedBudget):
+		return fmt.Errorf("%w: %s", errBudget, strings.TrimPrefix(why, llm.RefusedBudget))
+	case why != llm.RefusedBusy:
+		return fmt.Errorf("%w: %s", errProxyRefuse, why)
+	case received: // it may have made the calls
+		return errProxyLeft
+	}
+	return errProxyBusy
 }
 
 func (a *asker) end(id uint64, p *pendingCall, why error) {

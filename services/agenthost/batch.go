@@ -97,6 +97,10 @@ func (b *batch) result(r *llm.Result) {
 		}
 		b.open[at] = false
 		b.left--
+		if len(r.Error) > 0 && r.Error[i] != "" && slices.Contains(r.Rejected, uint32(i)) { //nolint:gosec // a position
+			b.rejected(int(at), r, i)
+			continue
+		}
 		if len(r.Error) > 0 && r.Error[i] != "" {
 			if failed = append(failed, b.agents[at]); len(failed) == 1 {
 				b.shard.run.trouble(b.block, r.Error[i]) // first, or the dispatcher would ask them again

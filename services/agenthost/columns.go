@@ -1,6 +1,8 @@
 package agenthost
 
 import (
+	"math"
+	"slices"
 	"sync"
 
 	"github.com/myriad-sim/myriad/internal/llm"
@@ -33,10 +35,10 @@ func newColumns(n int) *columns {
 
 // free gives the columns back; nobody may use them any more.
 func (c *columns) free() {
+	c.Attempts, c.Shared, c.Apportioned, c.Reasons = nil, nil, nil, nil
 	c.Answers = cutAnswers(&c.Answers, 0, runlog.MaxChunk)
 	clear(c.Text) // or the messages they are parts of would live on
 	clear(c.Served)
-	c.Attempts = nil
 	columnPool.Put(c)
 }
 
@@ -52,7 +54,50 @@ func cutAnswers(a *runlog.Answers, from, end int) runlog.Answers {
 			setAttempts(&out, at-from, attempts)
 		}
 	}
+	for at, why := range a.Reasons {
+		if at >= from && at < end {
+			setReason(&out, at-from, why)
+		}
+	}
+	if a.Shared != nil {
+		out.Shared = a.Shared[from:end]
+	}
+	if a.Apportioned != nil {
+		out.Apportioned = a.Apportioned[from:end]
+	}
 	return out
+}
+
+func setReason(a *runlog.Answers, at int, why string) {
+	if a.Reasons == nil {
+		a.Reasons = map[int]string{}
+	}
+	a.Reasons[at] = why
+}
+
+// paid says whose call an answer came of, -1 for its own, and whether its tokens are a share of a batch's. Few answers have
+// anything to say of that, so the columns are there only where one has.
+func (c *columns) paid(at int, shared int32, apportioned bool) {
+	if shared >= 0 && c.Shared == nil {
+		c.Shared = slices.Repeat([]int32{-1}, len(c.Agents))
+	}
+	if c.Shared != nil {
+		c.Shared[at] = shared
+	}
+	if apportioned && c.Apportioned == nil {
+		c.Apportioned = make([]bool, len(c.Agents))
+	}
+	if c.Apportioned != nil {
+		c.Apportioned[at] = apportioned
+	}
+}
+
+// sharedWith is the agent whose call was made in place of that of completion i; -1: its own was made.
+func sharedWith(r *llm.Result, i int) int32 {
+	if r.Shared == nil || r.Shared[i] == 0 || r.Shared[i] > math.MaxInt32 {
+		return -1
+	}
+	return int32(r.Shared[i] - 1)
 }
 
 func setAttempts(a *runlog.Answers, at int, attempts []runlog.Attempt) {
@@ -67,6 +112,7 @@ func (c *columns) first(at int, status stats.Status, value int64, text string, r
 	c.Status[at], c.Values[at], c.Text[at] = status, value, text
 	c.TokensIn[at], c.TokensOut[at], c.Calls[at], c.Retries[at] = r.TokensIn[i], r.TokensOut[i], 1, r.Retries[i]
 	c.Served[at] = r.Served
+	c.paid(at, sharedWith(r, i), r.Apportioned)
 }
 
 // item sets an answer that took more.
@@ -74,8 +120,12 @@ func (c *columns) item(at int, status stats.Status, value int64, it *item) {
 	c.Status[at], c.Values[at], c.Text[at] = status, value, it.reply
 	c.TokensIn[at], c.TokensOut[at], c.Calls[at], c.Retries[at] = it.in, it.out, it.calls, it.retries
 	c.Served[at], c.PromptSHA[at] = it.served, it.sha
+	c.paid(at, it.shared, it.apportioned)
 	if len(it.all) > 1 {
 		setAttempts(&c.Answers, at, it.all)
+	}
+	if it.refused != "" {
+		setReason(&c.Answers, at, it.refused)
 	}
 }
 
@@ -84,7 +134,15 @@ func (c *columns) copy(at int, o *columns, from int) {
 	c.Status[at], c.Values[at], c.Text[at] = o.Status[from], o.Values[from], o.Text[from]
 	c.TokensIn[at], c.TokensOut[at], c.Calls[at], c.Retries[at] = o.TokensIn[from], o.TokensOut[from], o.Calls[from], o.Retries[from]
 	c.Served[at], c.PromptSHA[at] = o.Served[from], o.PromptSHA[from]
+	shared := int32(-1)
+	if o.Shared != nil {
+		shared = o.Shared[from]
+	}
+	c.paid(at, shared, o.Apportioned != nil && o.Apportioned[from])
 	if a := o.Attempts[from]; a != nil {
 		setAttempts(&c.Answers, at, a)
+	}
+	if why, ok := o.Reasons[from]; ok {
+		setReason(&c.Answers, at, why)
 	}
 }

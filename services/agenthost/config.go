@@ -17,7 +17,7 @@ type Config struct {
 	KeepRuns      int           `env:"KEEP_RUNS" envDefault:"8" desc:"ended runs whose agents still answer on their subjects"`
 	Heartbeat     time.Duration `env:"HEARTBEAT" envDefault:"1s" desc:"how often the host says that it lives"`
 	Flush         time.Duration `env:"FLUSH" envDefault:"200ms" desc:"how long a read answer may wait for others before it is logged"`
-	Lost          time.Duration `env:"PROXY_LOST" envDefault:"3500ms" desc:"silence after which an llmproxy counts as lost and its calls are sent again"`
+	Lost          time.Duration `env:"PROXY_LOST" envDefault:"2500ms" desc:"silence after which an llmproxy counts as lost and its calls are sent again"`
 }
 
 func (c Config) check() error {

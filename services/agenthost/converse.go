@@ -34,6 +34,10 @@ func (r *run) converse(ctx context.Context, s *shard, agent int, said string) (s
 	req := &llm.Request{
 		V: llm.Version, ID: r.svc.asker.newID(), Run: r.id, Round: now.number, Model: now.models[block], Purpose: llm.PurposeInterview,
 		System: now.prompts.SharedSystem(block), Facts: now.facts[0], Calls: []llm.Call{call},
+		Budget: r.budget(block),
+	}
+	if end, ok := ctx.Deadline(); ok {
+		req.Deadline = end.UnixMilli()
 	}
 	data, err := llm.EncodeRequest(req)
 	if err != nil {

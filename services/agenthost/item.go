@@ -22,8 +22,12 @@ type item struct {
 	sha     uint64
 	reply   string // last reply to the question
 	served  string
-	problem error // why the last reply could not be read
-	all     []runlog.Attempt
+	problem error  // why the last reply could not be read
+	refused string // why a server would not take the last call; "": it took it
+
+	shared      int32 // the agent whose call was made in place of the first, -1: none
+	apportioned bool  // tokens are in part shares of a batch's
+	all         []runlog.Attempt
 }
 
 // bytesOf is how much text an answer takes in the log, with the attempts behind it if there were several.

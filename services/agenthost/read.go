@@ -10,13 +10,17 @@ import (
 	"github.com/myriad-sim/myriad/pkg/scenario"
 )
 
-// believe tells what a reply that was cut off at a length limit is good for: text, and JSON whose value was complete before
-// the cut, which counts as repaired. A number at its end may be half of one.
+// believe tells what a reply that was cut off at a length limit is good for: text, code and tagged texts that were closed
+// before the cut, and JSON whose value was complete, which counts as repaired. A number at its end may be half of one.
 func believe(spec *scenario.AnswerSpec, got reading.Reading, err error, cut bool) (reading.Reading, error) {
-	if err == nil && cut && !got.Repaired && spec.Type != scenario.TypeText {
-		return got, reading.ErrTruncated
+	if err != nil || !cut || got.Repaired {
+		return got, err
 	}
-	return got, err
+	switch spec.Type {
+	case scenario.TypeText, scenario.TypeCode, scenario.TypeTagged:
+		return got, nil
+	}
+	return got, reading.ErrTruncated
 }
 
 // read decides what completion i of a result means for the agent at a position: an answer, another call, or no answer.
@@ -25,7 +29,7 @@ func (b *batch) read(at int, r *llm.Result, i int) {
 	completion := r.Text[i]
 	text, cut, spec := clip(completion), slices.Contains(r.Cut, uint32(i)), b.spec() //nolint:gosec // a position
 	if b.purpose == llm.PurposeExtract {
-		it := b.item(at, r, i, text)
+		it := b.item(at, r, i, &text)
 		got, err := b.round.readers[b.question].Extraction(completion)
 		got, err = believe(spec, got, err, cut)
 		b.extracted(at, it, got, err)
@@ -49,7 +53,7 @@ func (b *batch) read(at int, r *llm.Result, i int) {
 		b.ready = append(b.ready, at)
 		return
 	}
-	it := b.item(at, r, i, text)
+	it := b.item(at, r, i, &text)
 	it.reply = text
 	switch {
 	case taken && unfit == nil:
@@ -70,17 +74,33 @@ func (b *batch) read(at int, r *llm.Result, i int) {
 	}
 }
 
-// item is the item of a position, which is made where the first reply was not the answer, with completion i taken in.
-func (b *batch) item(at int, r *llm.Result, i int, text string) *item {
+// item is the item of a position, which is made where the first reply was not the answer, with completion i taken in: its
+// text, or nil where there is none.
+func (b *batch) item(at int, r *llm.Result, i int, text *string) *item {
 	var it *item
 	if b.items != nil {
 		it = b.items[at]
 	} else {
-		it = &item{agent: b.agents[at], attempt: b.round.attempt, sha: b.shas[at]}
+		it = &item{agent: b.agents[at], attempt: b.round.attempt, sha: b.shas[at], shared: sharedWith(r, i)}
 	}
 	it.took(r.Retries[i], r.TokensIn[i], r.TokensOut[i])
-	it.completed(b.purpose, r.Served, text)
+	it.apportioned = it.apportioned || r.Apportioned
+	if text != nil {
+		it.completed(b.purpose, r.Served, *text)
+	}
 	return it
+}
+
+// rejected goes on after a call whose content a server would not take: asking the same again would end there too. A call
+// that was to read a reply is made up for by asking the agent again.
+func (b *batch) rejected(at int, r *llm.Result, i int) {
+	it := b.item(at, r, i, nil)
+	it.refused = r.Error[i]
+	if b.purpose == llm.PurposeExtract {
+		b.askAgain(at, it)
+		return
+	}
+	b.missing(at, it)
 }
 
 // extracted goes on after a call that was to read a reply.
@@ -129,7 +149,7 @@ func (b *batch) missing(at int, it *item) {
 	switch r.scenario.Missing.Then {
 	case "previous":
 		if value, reply, ok := b.shard.previous(b.question, it.agent); ok {
-			if spec.Type == scenario.TypeText || spec.Type == scenario.TypeJSON {
+			if spec.Textual() {
 				it.reply = reply // it is the answer
 			}
 			b.over(at, it, stats.Fallback, value)

@@ -12,6 +12,7 @@ func newReader(q scenario.Question, lo, hi float64) (*reading.Reader, error) {
 	a := q.Answer
 	spec := reading.Spec{
 		ID: q.ID, Type: a.Type, Min: lo, Max: hi, Decimals: a.Decimals, Points: a.Points, Choices: a.Choices, OutOfRange: a.OutOfRange,
+		Tags: a.Tags, Language: a.Language,
 	}
 	if a.Schema != nil {
 		var err error

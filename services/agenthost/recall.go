@@ -78,7 +78,7 @@ func (a *answers) appendReply(dst []byte, off int) []byte {
 
 // appendText appends the answer as an agent's templates see it: the value of a valid one, else what was said.
 func (a *answers) appendText(dst []byte, off int) []byte {
-	if a.valid(off) && a.spec.Type != scenario.TypeText && a.spec.Type != scenario.TypeJSON {
+	if a.valid(off) && !a.spec.Textual() {
 		return appendValue(dst, a.spec, a.values[off])
 	}
 	return a.appendReply(dst, off)

@@ -63,6 +63,7 @@ func newRound(s *scenario.Scenario, number int, o runlog.Opened, prompts *prompt
 		f := llm.Facts{
 			Seed: s.Seed, Round: number, Question: q.ID, Type: q.Answer.Type, Min: lo, Max: hi,
 			Points: q.Answer.Points, Choices: q.Answer.Choices, Vars: vars, World: o.World, Previous: o.Previous,
+			Decimals: q.Answer.Decimals, Schema: q.Answer.Schema, Tags: q.Answer.Tags, Language: q.Answer.Language,
 		}
 		if game != nil && s.Game.Question == q.ID {
 			f.Game = game

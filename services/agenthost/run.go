@@ -32,9 +32,11 @@ type run struct {
 	listeners map[int]listener // by shard
 	current   *round           // nil before the first, and when the open one cannot be played
 	paused    bool
-	halted    bool   // asks nothing until the run is resumed: a model cannot be had
-	hopeless  bool   // resuming would not help
-	reason    string // why it halted, to be told to the coordinator
+	budgets   map[string][]byte // by model: what may be spent, as requests say it; nil: as much as it takes
+	halted    bool              // asks nothing until the run is resumed: a model cannot be had
+	hopeless  bool              // resuming would not help
+	unfunded  bool              // halted because the budget is spent
+	reason    string            // why it halted, to be told to the coordinator
 	over      bool
 	wakeup    chan struct{}
 }
@@ -63,7 +65,7 @@ func (r *run) apply(ctx context.Context, s *runlog.State, h runlog.Header) error
 	case subjects.KindCreated:
 		r.scenario = s.Scenario
 		lanes := newLanes(r)
-		r.set(func() { r.lanes = lanes })
+		r.set(func() { r.lanes, r.budgets = lanes, budgets(s) })
 		r.start(ctx)
 	case subjects.KindLease:
 		return r.lease(ctx, s)
@@ -74,8 +76,9 @@ func (r *run) apply(ctx context.Context, s *runlog.State, h runlog.Header) error
 	case subjects.KindResumed:
 		r.set(func() {
 			if r.paused = false; !r.hopeless {
-				r.halted, r.reason = false, ""
+				r.halted, r.unfunded, r.reason = false, false, ""
 			}
+			r.budgets = budgets(s)
 		})
 	}
 	if s.Phase.Over() {
@@ -171,6 +174,15 @@ func (r *run) giveUp(reason string) {
 	r.set(func() {
 		if !r.hopeless {
 			r.halted, r.hopeless, r.reason = true, true, reason
+		}
+	})
+}
+
+// spent is halt for a budget that is used up.
+func (r *run) spent(reason string) {
+	r.set(func() {
+		if !r.halted {
+			r.halted, r.unfunded, r.reason = true, true, reason
 		}
 	})
 }

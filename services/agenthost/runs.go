@@ -75,7 +75,8 @@ func (r *run) report(ctx context.Context) {
 			tellAgain = nil
 		}
 		r.mu.Lock()
-		halted, hopeless, reason := r.halted && !r.paused && !r.over, r.hopeless, r.reason
+		halted := r.halted && !r.paused && !r.over
+		t := runlog.Trouble{Run: r.id, From: r.svc.beat.ID, Reason: r.reason, Fatal: r.hopeless, Budget: r.unfunded}
 		r.mu.Unlock()
 		if r.asking() == nil {
 			for _, s := range r.owned() {
@@ -86,7 +87,7 @@ func (r *run) report(ctx context.Context) {
 		case !halted:
 			tellAgain = nil
 		case tellAgain == nil:
-			r.svc.tell(ctx, runlog.Trouble{Run: r.id, From: r.svc.beat.ID, Reason: reason, Fatal: hopeless})
+			r.svc.tell(ctx, t)
 			tellAgain = time.After(tellEvery)
 		}
 	}

@@ -25,6 +25,12 @@ func (w *writer) Content(buf []byte) []byte {
 	return text
 }
 
+// Attach adds what goes with the content; it is hashed with it.
+func (w *writer) Attach(parts []byte) {
+	w.hash.content(parts)
+	w.RequestWriter.Attach(parts)
+}
+
 // Message begins a message.
 func (w *writer) Message(role string) []byte {
 	w.hash.role(role)
@@ -106,7 +112,7 @@ func (r *run) sendPart(w *writer, b *batch, from int, admit func(bytes int64) bo
 // write writes the request for the agents of a batch from a position on, and returns the hashes of what first asks send.
 func (r *run) write(w *writer, id uint64, b *batch, from int) (shas []uint64, err error) {
 	now := b.round
-	head := llm.Request{ID: id, Run: r.id, Round: now.number, Model: now.models[b.block], Purpose: b.purpose, Facts: now.facts[b.question]}
+	head := llm.Request{ID: id, Run: r.id, Round: now.number, Model: now.models[b.block], Purpose: b.purpose, Facts: now.facts[b.question], Budget: r.budget(b.block)}
 	if b.purpose != llm.PurposeExtract {
 		head.System = now.prompts.SharedSystem(b.block)
 	}
@@ -211,6 +217,11 @@ func (r *run) retry(b *batch, why error) {
 		return
 	}
 	rest := b.pick(open)
+	if errors.Is(why, errBudget) {
+		r.spent(why.Error())
+		r.giveBack(rest, rest.agents)
+		return
+	}
 	if errors.Is(why, errProxyRefuse) || errors.Is(why, errProxyBroken) {
 		r.trouble(b.block, why.Error())
 		r.giveBack(rest, rest.agents)

@@ -4,7 +4,6 @@ import (
 	"github.com/myriad-sim/myriad/internal/llm"
 	"github.com/myriad-sim/myriad/internal/prompt"
 	"github.com/myriad-sim/myriad/internal/stats"
-	"github.com/myriad-sim/myriad/pkg/scenario"
 )
 
 // view is one agent as its templates see it in one of the rounds it remembers. The agent is in a turn or held, so nobody
@@ -112,7 +111,7 @@ func (v *view) own() map[string]float64 {
 	p := v.rounds[v.at-1]
 	out := map[string]float64{}
 	for q, spec := range v.s.run.scenario.Turn {
-		if off := v.agent - v.s.first; p.questions[q].valid(off) && spec.Answer.Type != scenario.TypeText && spec.Answer.Type != scenario.TypeJSON {
+		if off := v.agent - v.s.first; p.questions[q].valid(off) && !spec.Answer.Textual() {
 			out[spec.ID] = stats.Float(p.questions[q].values[off], spec.Answer.Decimals)
 		}
 	}

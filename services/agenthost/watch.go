@@ -5,9 +5,6 @@ import (
 	"time"
 )
 
-// A request that was never acknowledged may wait its turn at a proxy that is alive and busy, so it gets more time.
-const unheardFactor = 3
-
 // Calls are sent again after this part of the time after which a silent proxy is lost, at first; then twice as late each
 // time, up to that time.
 const againPart = 12
@@ -87,11 +84,7 @@ func (a *asker) look(silence bool) (lost int) {
 	a.mu.Unlock()
 	now := time.Now().UnixNano()
 	for _, o := range all {
-		limit := a.lost
-		if !o.p.acknowledged.Load() {
-			limit *= unheardFactor
-		}
-		if silence && now-o.p.heard.Load() > int64(limit) {
+		if silence && now-o.p.heard.Load() > int64(a.lost) {
 			a.end(o.id, o.p, errProxyLost)
 			lost++
 			continue

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"reflect"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -34,6 +35,7 @@ type driver struct {
 	refused  string // why it cannot be drawn
 	waiting  bool   // said that there are no hosts
 	finished chan struct{}
+	outages  outages
 
 	projected control.Info // what lists show
 }
@@ -85,6 +87,7 @@ func (d *driver) follow(ctx context.Context) error {
 			d.mu.Lock()
 			defer d.mu.Unlock()
 			d.live = true
+			d.outages.listen(time.Now())
 			err := d.stepOrOver(ctx)
 			d.project(ctx)
 			return err
@@ -105,8 +108,12 @@ func (d *driver) apply(ctx context.Context, e runlog.Entry) error {
 	case err != nil || !d.live:
 		return err
 	case d.fold.CtlSeq > decided:
-		if h.Kind == subjects.KindResumed {
+		switch {
+		case h.Kind == subjects.KindResumed:
 			d.held = false
+			d.outages.forget()
+		case h.Kind == subjects.KindPaused && d.fold.Waiting:
+			d.outages.wait(time.Now())
 		}
 		err = d.stepOrOver(ctx) // first, for the run waits for it
 		d.project(ctx)
@@ -148,8 +155,11 @@ func (d *driver) try(ctx context.Context) {
 // step appends at most one record. d.mu is held.
 func (d *driver) step(ctx context.Context) error {
 	s := &d.fold.State
-	if s.Phase == runlog.PhaseNone || d.held || s.Paused {
+	if s.Phase == runlog.PhaseNone || d.held {
 		return nil
+	}
+	if waits, err := d.wait(ctx); waits {
+		return err
 	}
 	if s.Phase == runlog.PhaseCreated {
 		return d.populate(ctx)

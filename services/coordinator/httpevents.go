@@ -67,8 +67,11 @@ type envStateEvent struct {
 
 type reasonEvent struct {
 	EventHead
-	Reason     string `json:"reason"`
-	ResultHash string `json:"result_hash,omitempty" doc:"Of a finished run."`
+	Reason     string    `json:"reason"`
+	Waiting    bool      `json:"waiting,omitempty" doc:"Paused until a server of a model is back; the run then goes on by itself."`
+	Budget     bool      `json:"budget,omitempty" doc:"Paused because the budget is spent."`
+	Caps       *capsBody `json:"caps,omitempty" doc:"Resumed with these caps."`
+	ResultHash string    `json:"result_hash,omitempty" doc:"Of a finished run."`
 }
 
 type progressEvent struct {
@@ -93,6 +96,7 @@ var eventTypes = map[string]reflect.Type{
 	subjects.KindFinished:  reflect.TypeFor[reasonEvent](),
 	subjects.KindFailed:    reflect.TypeFor[reasonEvent](),
 	kindProgress:           reflect.TypeFor[progressEvent](),
+	kindBudget:             reflect.TypeFor[budgetEvent](),
 }
 
 // decodeEvent reads a control record. A kind of a later version has a head and nothing else.
@@ -135,7 +139,9 @@ func decodeEvent(e runlog.Entry) (kind string, data any, err error) {
 	case subjects.KindPaused, subjects.KindResumed, subjects.KindCancelled, subjects.KindFinished, subjects.KindFailed:
 		var r runlog.Reason
 		read(&r)
-		data = reasonEvent{EventHead: head, Reason: r.Reason, ResultHash: hex.EncodeToString(r.Hash)}
+		data = reasonEvent{
+			EventHead: head, Reason: r.Reason, Waiting: r.Waiting, Budget: r.Budget, Caps: newCapsBody(r.Caps), ResultHash: hex.EncodeToString(r.Hash),
+		}
 	default:
 		data = head
 	}
@@ -167,7 +173,7 @@ func eventSchema(api huma.API) *huma.Schema {
 			Title: kind, Type: huma.TypeObject, Required: []string{"event", "data"},
 			Properties: map[string]*huma.Schema{
 				"event": {Type: huma.TypeString, Enum: []any{kind}},
-				"id":    {Type: huma.TypeInteger, Description: "Place in the run log; progress has none."},
+				"id":    {Type: huma.TypeInteger, Description: "Place in the run log; progress and budget have none."},
 				"data":  registry.Schema(eventTypes[kind], true, ""),
 			},
 		})

@@ -75,7 +75,9 @@ func (v *server) summary(ctx context.Context, in *runInput) (*document, error) {
 	if err != nil {
 		return nil, err
 	}
-	return inline("application/json", in.ID+"-summary.json", func(w io.Writer) error { return report.WriteJSON(w, results.Summary(st)) })
+	sum := results.Summary(st)
+	v.svc.complete(ctx, &sum)
+	return inline("application/json", in.ID+"-summary.json", func(w io.Writer) error { return report.WriteJSON(w, sum) })
 }
 
 func (v *server) report(ctx context.Context, in *runInput) (*document, error) {
@@ -83,7 +85,9 @@ func (v *server) report(ctx context.Context, in *runInput) (*document, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := inline("text/html; charset=utf-8", in.ID+"-report.html", func(w io.Writer) error { return report.HTML(w, results.Report(st, v.again(st))) })
+	data := results.Report(st, v.again(st))
+	v.svc.complete(ctx, &data.Summary)
+	d, err := inline("text/html; charset=utf-8", in.ID+"-report.html", func(w io.Writer) error { return report.HTML(w, data) })
 	if err == nil {
 		d.Policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 	}

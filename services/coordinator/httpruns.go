@@ -46,14 +46,19 @@ func (v *server) routeRuns(api huma.API) {
 		do                         func(context.Context, control.Order) (control.Info, error)
 	}{
 		{"cancel", "Cancel a run", "It ends for good. What it has so far stays.", v.svc.cancelRun},
-		{"pause", "Pause a run", "Agents are asked no more; answers under way still count. Pausing a paused run changes nothing.", v.svc.pause},
-		{"resume", "Resume a paused run", "It goes on where it stopped.", v.svc.resume},
+		{"pause", "Pause a run", "Agents are asked no more; answers under way still count. Pausing a paused run changes nothing, but for one " +
+			"that only waits for a server: it then waits for you.", v.svc.pause},
 	} {
 		operation(v, api, huma.Operation{
 			OperationID: order.name + "-run", Method: http.MethodPost, Path: "/v1/runs/{id}/" + order.name, Tags: []string{tagRuns},
 			Summary: order.summary, Description: order.description,
 		}, v.order(order.do))
 	}
+	operation(v, api, huma.Operation{
+		OperationID: "resume-run", Method: http.MethodPost, Path: "/v1/runs/{id}/resume", Tags: []string{tagRuns}, Summary: "Resume a paused run",
+		Description: "It goes on where it stopped. The body, if there is one, says what the run may spend from now on: caps are totals from " +
+			"its beginning, those that are not named stay as they are, and one below what is spent already is refused.",
+	}, v.resume)
 }
 
 // optional is a query parameter that can be told apart from its zero value.
@@ -155,6 +160,7 @@ func (v *server) list(ctx context.Context, _ *struct{}) (*runsOutput, error) {
 // runDetail is a run with what came of it so far.
 type runDetail struct {
 	control.Info
+	Usage   *usageBody      `json:"usage,omitempty" doc:"What it has spent on language models; absent where that is nothing."`
 	Summary *report.Summary `json:"summary,omitempty" doc:"As in summary.json; once a round is closed or the run is over."`
 }
 
@@ -167,8 +173,15 @@ func (v *server) get(ctx context.Context, in *runInput) (*runDetailOutput, error
 	}
 	out := &runDetailOutput{Body: runDetail{Info: info(st)}}
 	v.svc.advance(&out.Body.Info)
+	account, known := v.svc.account(ctx, st.Run)
+	if known {
+		out.Body.Usage = v.svc.usage(st, account)
+	}
 	if len(st.Rounds) > 0 || st.Phase.Over() {
 		s := results.Summary(st)
+		if known {
+			results.Spent(&s, account, "")
+		}
 		out.Body.Summary = &s
 	}
 	return out, nil
@@ -202,4 +215,18 @@ func (v *server) order(do func(context.Context, control.Order) (control.Info, er
 		}
 		return &runOutput{Body: i}, nil
 	}
+}
+
+type resumeInput struct {
+	ID     string `path:"id" doc:"Id of the run." example:"guess-two-thirds-4kq2m7xa"`
+	Reason string `query:"reason" maxLength:"500" default:"asked for over HTTP" doc:"Why; it is kept with the run."`
+	Body   *capsBody
+}
+
+func (v *server) resume(ctx context.Context, in *resumeInput) (*runOutput, error) {
+	do := func(ctx context.Context, o control.Order) (control.Info, error) {
+		o.Caps = in.Body.order()
+		return v.svc.resume(ctx, o)
+	}
+	return v.order(do)(ctx, &orderInput{ID: in.ID, Reason: in.Reason})
 }

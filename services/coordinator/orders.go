@@ -81,33 +81,35 @@ func newID(name string) string {
 	return "run-" + tail
 }
 
-// change appends a control record to a run that is not over, deciding again when another record gets in between.
-func (s *Service) change(ctx context.Context, o control.Order, kind string, trouble bool, allowed func(*runlog.State) error) (control.Info, error) {
+// change appends a control record to a run that is not over, deciding again when another record gets in between. decide says
+// what is in the record, or why there is to be none.
+func (s *Service) change(ctx context.Context, run, kind string, decide func(*runlog.State) (runlog.Reason, error)) (control.Info, error) {
 	for {
-		st, err := s.read(ctx, o.Run)
+		st, err := s.read(ctx, run)
 		if err != nil {
 			return control.Info{}, err
 		}
 		if st.Phase.Over() {
-			return control.Info{}, fmt.Errorf("%w: %s is %s", ErrOver, o.Run, st.Status())
+			return control.Info{}, fmt.Errorf("%w: %s is %s", ErrOver, run, st.Status())
 		}
-		if err := allowed(st); err != nil {
+		body, err := decide(st)
+		if err != nil {
 			return info(st), err
 		}
-		h := runlog.Header{Kind: kind, Run: o.Run, Round: st.Round, Writer: s.cfg.ID}
-		_, err = runlog.AppendControl(ctx, s.js, h, runlog.Reason{Reason: o.Reason, Trouble: trouble}, st.CtlSeq)
+		h := runlog.Header{Kind: kind, Run: run, Round: st.Round, Writer: s.cfg.ID}
+		_, err = runlog.AppendControl(ctx, s.js, h, body, st.CtlSeq)
 		if errors.Is(err, runlog.ErrConflict) {
 			continue
 		}
 		if err != nil {
 			return control.Info{}, err
 		}
-		if st, err = s.read(ctx, o.Run); err != nil {
+		if st, err = s.read(ctx, run); err != nil {
 			return control.Info{}, err
 		}
 		s.project(ctx, st)
 		if kind == subjects.KindResumed {
-			s.await(ctx, o.Run, st.CtlSeq)
+			s.await(ctx, run, st.CtlSeq)
 		}
 		return info(st), nil
 	}
@@ -136,15 +138,16 @@ func (s *Service) await(ctx context.Context, run string, seq uint64) {
 var errAlready = errors.New("already so")
 
 func (s *Service) pause(ctx context.Context, o control.Order) (control.Info, error) {
-	return s.pauseFor(ctx, o, false)
+	return s.pauseFor(ctx, o.Run, runlog.Reason{Reason: o.Reason})
 }
 
-func (s *Service) pauseFor(ctx context.Context, o control.Order, trouble bool) (control.Info, error) {
-	i, err := s.change(ctx, o, subjects.KindPaused, trouble, func(st *runlog.State) error {
-		if st.Paused {
-			return errAlready
+// pauseFor pauses a run that is going, or one that only waits for a server and would go on by itself.
+func (s *Service) pauseFor(ctx context.Context, run string, why runlog.Reason) (control.Info, error) {
+	i, err := s.change(ctx, run, subjects.KindPaused, func(st *runlog.State) (runlog.Reason, error) {
+		if st.Paused && !st.Waiting {
+			return why, errAlready
 		}
-		return nil
+		return why, nil
 	})
 	if errors.Is(err, errAlready) {
 		err = nil
@@ -168,11 +171,12 @@ func (s *Service) resume(ctx context.Context, o control.Order) (control.Info, er
 		d.mu.Unlock()
 		d.wake()
 	}
-	i, err := s.change(ctx, o, subjects.KindResumed, false, func(st *runlog.State) error {
+	i, err := s.change(ctx, o.Run, subjects.KindResumed, func(st *runlog.State) (runlog.Reason, error) {
 		if !st.Paused && !released {
-			return fmt.Errorf("%w: %s is %s", ErrNotPaused, o.Run, st.Status())
+			return runlog.Reason{}, fmt.Errorf("%w: %s is %s", ErrNotPaused, o.Run, st.Status())
 		}
-		return nil
+		caps, err := s.fund(ctx, st, o.Caps)
+		return runlog.Reason{Reason: o.Reason, Caps: caps}, err
 	})
 	if err != nil {
 		s.claim(o.Run, false)
@@ -181,18 +185,22 @@ func (s *Service) resume(ctx context.Context, o control.Order) (control.Info, er
 }
 
 func (s *Service) cancelRun(ctx context.Context, o control.Order) (control.Info, error) {
-	return s.change(ctx, o, subjects.KindCancelled, false, func(*runlog.State) error { return nil })
+	return s.change(ctx, o.Run, subjects.KindCancelled, always(runlog.Reason{Reason: o.Reason}))
+}
+
+func always(why runlog.Reason) func(*runlog.State) (runlog.Reason, error) {
+	return func(*runlog.State) (runlog.Reason, error) { return why, nil }
 }
 
 // hearTrouble stops a run that a host or an environment cannot go on with.
 func (s *Service) hearTrouble(ctx context.Context, t runlog.Trouble) error {
-	s.log.Info("trouble reported", "run", t.Run, "from", t.From, "reason", t.Reason, "fatal", t.Fatal)
-	o := control.Order{Run: t.Run, Reason: t.Reason}
+	s.log.Info("trouble reported", "run", t.Run, "from", t.From, "reason", t.Reason, "fatal", t.Fatal, "budget", t.Budget)
+	why := runlog.Reason{Reason: t.Reason, Trouble: !t.Budget, Budget: t.Budget}
 	var err error
 	if t.Fatal {
-		_, err = s.change(ctx, o, subjects.KindFailed, true, func(*runlog.State) error { return nil })
+		_, err = s.change(ctx, t.Run, subjects.KindFailed, always(why))
 	} else {
-		_, err = s.pauseFor(ctx, o, true)
+		_, err = s.pauseFor(ctx, t.Run, why)
 	}
 	if errors.Is(err, ErrOver) {
 		return nil
@@ -234,7 +242,7 @@ func (s *Service) read(ctx context.Context, run string) (*runlog.State, error) {
 func info(s *runlog.State) control.Info {
 	i := control.Info{
 		ID: s.Run, Scenario: s.Created.Name, State: s.Status(), Reason: s.Reason, Seed: s.Scenario.Seed, Agents: s.Created.Agents,
-		Round: s.Round, Rounds: s.Scenario.Rounds, Expected: s.Created.Agents * len(s.Scenario.Turn), Created: s.CreatedAt.UTC(),
+		Round: s.Round, Rounds: s.Scenario.Rounds, Waiting: s.Waiting, Expected: s.Created.Agents * len(s.Scenario.Turn), Created: s.CreatedAt.UTC(),
 	}
 	if s.Phase != runlog.PhaseOpen && s.Round > 0 {
 		i.Answered = i.Expected

@@ -21,6 +21,7 @@ const (
 	codeNotFound    = "not_found"
 	codeOver        = "over"
 	codeNotPaused   = "not_paused"
+	codeTooLittle   = "too_little"
 	codeForbidden   = "forbidden"
 	codeMethod      = "method_not_allowed"
 	codeTooLarge    = "too_large"
@@ -35,7 +36,7 @@ type httpProblem struct {
 	Title  string      `json:"title" doc:"The status in words."`
 	Status int         `json:"status" doc:"The HTTP status."`
 	Detail string      `json:"detail" doc:"What went wrong, for people."`
-	Code   string      `json:"code" doc:"What went wrong, for programs." enum:"invalid,not_found,over,not_paused,forbidden,method_not_allowed,too_large,timeout,unavailable,internal"`
+	Code   string      `json:"code" doc:"What went wrong, for programs." enum:"invalid,not_found,over,not_paused,too_little,forbidden,method_not_allowed,too_large,timeout,unavailable,internal"`
 	Errors []httpFault `json:"errors,omitempty" nullable:"false" doc:"Every single fault that was found."`
 }
 
@@ -95,7 +96,7 @@ func (v *server) explain(ctx context.Context, what string, err error) *httpProbl
 		return newProblem(http.StatusUnprocessableEntity, codeInvalid, p.Detail)
 	case codeNotFound:
 		return noRun()
-	case codeOver, codeNotPaused:
+	case codeOver, codeNotPaused, codeTooLittle:
 		return newProblem(http.StatusConflict, p.Code, strings.TrimPrefix(p.Detail, "coordinator: "))
 	}
 	if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {

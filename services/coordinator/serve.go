@@ -55,8 +55,19 @@ func (s *Service) serve(ctx context.Context) error {
 			}
 			return struct{}{}, s.hearTrouble(ctx, t)
 		},
+		control.Models: func(ctx context.Context, data []byte) (any, error) {
+			var r control.Outage
+			if err := json.Unmarshal(data, &r); err != nil {
+				return nil, &control.Problem{Code: "invalid", Detail: fmt.Sprintf("not a report on the servers of a model: %v", err)}
+			}
+			return struct{}{}, s.hearOutage(ctx, r)
+		},
 	}
 	for name, handle := range endpoints {
+		options := []micro.EndpointOpt{micro.WithEndpointSubject(subjects.Service("coordinator", name))}
+		if name == control.Models { // silence means something, so every coordinator must hear what is said
+			options = append(options, micro.WithEndpointQueueGroupDisabled())
+		}
 		err := s.micro.AddEndpoint(name, micro.HandlerFunc(func(req micro.Request) {
 			ctx, cancel := context.WithTimeout(ctx, orderTimeout)
 			defer cancel()
@@ -71,7 +82,7 @@ func (s *Service) serve(ctx context.Context) error {
 			if err != nil {
 				s.log.Warn("request not answered", "endpoint", name, "error", err)
 			}
-		}), micro.WithEndpointSubject(subjects.Service("coordinator", name)))
+		}), options...)
 		if err != nil {
 			return fmt.Errorf("coordinator: register %s: %w", name, err)
 		}

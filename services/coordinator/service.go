@@ -27,7 +27,10 @@ type Service struct {
 	micro micro.Service
 	runs  jetstream.KeyValue
 	beats jetstream.KeyValue
-	http  *server // nil without HTTP
+	spent jetstream.KeyValue // usage accounts
+	http  *server            // nil without HTTP
+
+	alerts *alerts
 
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -53,7 +56,7 @@ func New(nc *nats.Conn, log *slog.Logger, cfg Config) (*Service, error) {
 	}
 	return &Service{
 		nc: nc, js: js, log: log.With("service", "coordinator"), cfg: cfg,
-		drivers: map[string]*driver{}, mine: map[string]bool{}, failed: make(chan error, 1),
+		drivers: map[string]*driver{}, mine: map[string]bool{}, failed: make(chan error, 1), alerts: newAlerts(log, time.Now()),
 	}, nil
 }
 
@@ -65,6 +68,9 @@ func (s *Service) Start(ctx context.Context) error {
 	}
 	if s.beats, err = s.js.KeyValue(ctx, subjects.BucketHosts); err != nil {
 		return fmt.Errorf("coordinator: bucket %s: %w", subjects.BucketHosts, err)
+	}
+	if s.spent, err = s.js.KeyValue(ctx, subjects.BucketUsage); err != nil {
+		return fmt.Errorf("coordinator: bucket %s: %w", subjects.BucketUsage, err)
 	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
@@ -78,6 +84,7 @@ func (s *Service) Start(ctx context.Context) error {
 		return errors.Join(err, s.Stop(ctx))
 	}
 	s.done.Go(func() { s.watchHosts(run) })
+	s.done.Go(func() { s.watchUsage(run) })
 	s.done.Go(func() {
 		err := runlog.Active(run, s.js, func(id string, existing bool) { s.take(run, id, existing && !s.cfg.Adopt) })
 		s.fail(run, err)

@@ -32,8 +32,8 @@ func (v *server) routeEvents(api huma.API) {
 	responses["204"] = &huma.Response{Description: "The run is over and Last-Event-ID is its last event."}
 	operation(v, api, huma.Operation{
 		OperationID: "follow-run", Method: http.MethodGet, Path: "/v1/runs/{id}/events", Tags: []string{tagRuns}, Summary: "Follow a run",
-		Description: "Server-sent events: all that was recorded of the run from its beginning, then what comes, and while a round is open " +
-			"its progress. The stream ends after finished, cancelled or failed. For one who has heard that already the answer is 204, which " +
+		Description: "Server-sent events: all that was recorded of the run from its beginning, then what comes, while a round is open " +
+			"its progress, and which parts of its budget were reached. The stream ends after finished, cancelled or failed. For one who has heard that already the answer is 204, which " +
 			"keeps browsers from coming back.",
 		Responses: responses,
 	}, v.events)
@@ -71,6 +71,7 @@ type eventStream struct {
 	round    int // the round whose progress may be told; 0: none is open
 	caughtUp bool
 	told     Progress
+	alerts   int // parts of the budget told of
 }
 
 // serve sends what comes after sequence after, until the run is over, the client goes or stop is closed.
@@ -108,7 +109,9 @@ func (s *eventStream) serve(ctx context.Context, stop <-chan struct{}, after uin
 		case <-live:
 			live, s.caughtUp = nil, true
 		case <-tick.C:
-			err = s.tellProgress()
+			if err = s.tellProgress(); err == nil && s.caughtUp {
+				err = s.tellAlerts()
+			}
 		case <-beat.C:
 			err = s.send(":\n\n")
 		case <-stop:
@@ -132,7 +135,22 @@ func (s *eventStream) tell(e runlog.Entry) (over bool, err error) {
 	case closedEvent:
 		s.round = 0
 	}
-	return terminal(kind), s.event(kind, fmt.Sprintf("id: %d\n", e.Seq), data)
+	over = terminal(kind)
+	if over {
+		err = s.tellAlerts()
+	}
+	return over, errors.Join(err, s.event(kind, fmt.Sprintf("id: %d\n", e.Seq), data))
+}
+
+// tellAlerts sends which parts of the budget were reached. One who comes back hears of them again.
+func (s *eventStream) tellAlerts() error {
+	for _, e := range s.svc.alerts.from(s.run, s.alerts) {
+		if err := s.event(kindBudget, "", e); err != nil {
+			return err
+		}
+		s.alerts++
+	}
+	return nil
 }
 
 // tellProgress sends how far the open round is, if that is news. It waits for the round's opened event to be sent.

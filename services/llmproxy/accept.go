@@ -33,12 +33,15 @@ func (s *Service) receive(ctx context.Context, m *nats.Msg) {
 		s.refuse(m.Reply, head.ID, llm.RefusedBusy)
 		return
 	}
+	// Taken: from now on its requester hears of it, or it is lost with this process. What is said here must not wait for the
+	// bus, and may come after the first results.
+	s.words.push(func() { s.send(m.Reply, &llm.Result{ID: head.ID}) })
 	s.queue.push(func() { s.begin(ctx, x, &head) })
 }
 
 // refuse sends a refusal, before anything that was accepted is worked on.
 func (s *Service) refuse(reply string, id uint64, why string) {
-	s.refusals.push(func() { s.send(reply, &llm.Result{ID: id, Done: true, Refused: why}) })
+	s.words.push(func() { s.send(reply, &llm.Result{ID: id, Done: true, Refused: why}) })
 }
 
 // begin reads the calls of an accepted request and hands them to their player.

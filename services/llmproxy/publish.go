@@ -8,10 +8,10 @@ import (
 	"github.com/myriad-sim/myriad/internal/llm"
 )
 
-// keepAliveEvery is part of the contract with requesters: three of these without a sign count as a dead proxy.
-const keepAliveEvery = time.Second
+// keepAliveEvery is part of the contract with requesters: five of these without a sign count as a dead proxy.
+const keepAliveEvery = 500 * time.Millisecond
 
-// keepAlive gives every open request a sign of life a second after the last thing its requester heard of it. A request
+// keepAlive gives every open request a sign of life half a second after the last thing its requester heard of it. A request
 // that is younger, or sends results, costs nothing here.
 func (s *Service) keepAlive(ctx context.Context) {
 	timer := time.NewTimer(keepAliveEvery)

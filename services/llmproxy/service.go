@@ -25,7 +25,7 @@ type Service struct {
 	openai   *openaiProvider
 	roll     *roll
 	queue    *queue // what accepted requests need done
-	refusals *queue
+	words    *queue // what requesters are told at once: taken or refused
 	timers   *timers
 
 	mu       sync.Mutex
@@ -44,7 +44,7 @@ func New(nc *nats.Conn, log *slog.Logger, cfg Config) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		nc: nc, log: log, cfg: cfg, metrics: newMetrics(), queue: newQueue(), refusals: newQueue(), timers: new(timers),
+		nc: nc, log: log, cfg: cfg, metrics: newMetrics(), queue: newQueue(), words: newQueue(), timers: new(timers),
 		roll: &roll{maxCalls: int64(cfg.MaxCalls), maxBytes: cfg.MaxBytes},
 	}
 	keys, err := newKeyring(cfg.KeyHosts)
@@ -81,7 +81,7 @@ func (s *Service) Start(ctx context.Context) error {
 	for range max(2, runtime.GOMAXPROCS(0)) {
 		s.running.Go(s.queue.work)
 	}
-	s.running.Go(s.refusals.work)
+	s.running.Go(s.words.work)
 	s.running.Go(func() { s.keepAlive(work) })
 	if err := s.subscribe(ctx, work); err != nil {
 		return errors.Join(err, s.Stop(ctx))
@@ -127,7 +127,7 @@ func (s *Service) Stop(ctx context.Context) error {
 	s.cancel()
 	s.timers.stop()
 	s.queue.close()
-	s.refusals.close()
+	s.words.close()
 	s.running.Wait()
 	s.openai.close()
 	for _, x := range s.roll.open() {

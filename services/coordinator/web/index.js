@@ -27,6 +27,7 @@ function stateLine(run) {
   if (run.round === 0) return over(run) ? 'Ended before its first round' : 'Waiting for its first round';
   const line = `Round ${count(run.round)} of ${run.state === 'finished' ? count(run.rounds) : `at most ${count(run.rounds)}`}`;
   if (over(run)) return line;
+  if (run.waiting) return `${line} · goes on by itself when a model server is back`;
   return `${line} · ${count(run.answered)} of ${plural(run.expected, 'answer')}`;
 }
 
@@ -52,9 +53,10 @@ function card(run) {
   return el('li', { class: 'card' },
     el('div', { class: 'run-title' },
       el('h2', {}, run.scenario),
-      el('span', { class: `badge ${colours[run.state] ?? ''}` }, run.state),
+      el('span', { class: `badge ${colours[run.state] ?? ''}` }, run.waiting ? 'waiting' : run.state),
       el('div', { class: 'actions' },
-        !over(run) && (run.state === 'paused' ? order('resume', 'Resume') : order('pause', 'Pause')),
+        !over(run) && run.state === 'paused' && order('resume', run.waiting ? 'Try now' : 'Resume'),
+        !over(run) && (run.state !== 'paused' || run.waiting) && order('pause', 'Pause'),
         !over(run) && order('cancel', 'Cancel'))),
     el('p', { class: 'run-facts muted small' },
       [el('code', {}, run.id), plural(run.agents, 'agent'), `seed ${run.seed}`, ago(run.created), took]

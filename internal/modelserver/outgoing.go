@@ -1,0 +1,83 @@
+package modelserver
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+)
+
+var errClosed = errors.New("the request body is closed")
+
+// outgoing is a request body in a buffer that is used again. The transport may read it after the call has returned,
+// because a server may answer before it has read everything; so the buffer is free when the call and all readers have
+// let go of it.
+type outgoing struct {
+	data  []byte
+	sizes []int // of the conversations in a batch
+	holds atomic.Int32
+	pool  *sync.Pool
+	most  int // a larger buffer is not kept
+}
+
+// outgoings keeps request bodies. Bodies of batches have their own, so that a single call, which may take minutes, does
+// not hold a buffer for a thousand.
+type outgoings struct {
+	pool sync.Pool
+	most int
+}
+
+// get gives a body that the caller holds.
+func (p *outgoings) get() *outgoing {
+	o, ok := p.pool.Get().(*outgoing)
+	if !ok {
+		o = &outgoing{pool: &p.pool, most: p.most}
+	}
+	o.data, o.sizes = o.data[:0], o.sizes[:0]
+	o.holds.Store(1)
+	return o
+}
+
+func (o *outgoing) release() {
+	if o.holds.Add(-1) == 0 && cap(o.data) <= o.most {
+		o.pool.Put(o)
+	}
+}
+
+// open gives a reader of the whole body. It holds the body until it is closed.
+func (o *outgoing) open() (io.ReadCloser, error) {
+	o.holds.Add(1)
+	return &outgoingReader{body: o}, nil
+}
+
+type outgoingReader struct {
+	mu   sync.Mutex
+	body *outgoing // nil: closed
+	at   int
+}
+
+// Read implements io.Reader.
+func (r *outgoingReader) Read(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.body == nil {
+		return 0, errClosed
+	}
+	n := copy(p, r.body.data[r.at:])
+	r.at += n
+	if n == 0 && len(p) > 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// Close implements io.Closer. The transport may call it while it reads, and more than once.
+func (r *outgoingReader) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.body != nil {
+		r.body.release()
+		r.body = nil
+	}
+	return nil
+}
