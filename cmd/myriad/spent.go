@@ -43,5 +43,5 @@ func (s *screen) spent(ctx context.Context, js jetstream.JetStream, st *runlog.S
 		s.printf("What was spent beside the answers is not known: %v\n", err)
 		return
 	}
-	results.Spent(sum, a, "")
+	results.Spent(sum, a)
 }

@@ -151,17 +151,17 @@ turn: [{id: guess, ask: "%s", answer: {type: number}}]
 // A prefix cache knows what another agent, or the same one before, has sent already.
 func TestCachedTokens(t *testing.T) {
 	system := strings.Repeat("s", 100)
-	make := func(source string) Amount {
+	total := func(source string) Amount {
 		f, err := Make(t.Context(), load(t, source), Settings{BytesPerToken: 1, Sample: 10})
 		require.NoError(t, err)
 		return f.Total
 	}
-	require.Equal(t, uint64(2*9*100), make(fmt.Sprintf(plain, "", system, "", "{{.self.number}}?")).Cached)
-	require.Equal(t, uint64(2*9*110), make(fmt.Sprintf(plain, "", system, "", strings.Repeat("q", 10))).Cached, "equal prompts")
-	require.Equal(t, uint64(2*9*100), make(fmt.Sprintf(plain, "", system+"{{.self.number}}", "", "q")).Cached, "their common beginning")
-	require.Zero(t, make(fmt.Sprintf(strings.Replace(plain, "size: 10", "size: 1", 1), "", system, "", "q")).Cached, "there is nobody else")
+	require.Equal(t, uint64(2*9*100), total(fmt.Sprintf(plain, "", system, "", "{{.self.number}}?")).Cached)
+	require.Equal(t, uint64(2*9*110), total(fmt.Sprintf(plain, "", system, "", strings.Repeat("q", 10))).Cached, "equal prompts")
+	require.Equal(t, uint64(2*9*100), total(fmt.Sprintf(plain, "", system+"{{.self.number}}", "", "q")).Cached, "their common beginning")
+	require.Zero(t, total(fmt.Sprintf(strings.Replace(plain, "size: 10", "size: 1", 1), "", system, "", "q")).Cached, "there is nobody else")
 	two := strings.Replace(plain, "turn: [", `turn: [{id: first, ask: "{{.self.number}}?", answer: {type: number}}, `, 1)
-	got := make(fmt.Sprintf(two, "", "{{.self.number}}", "memory: {turns: all}", "q")).Cached // the question before and its reply, of the same agent
+	got := total(fmt.Sprintf(two, "", "{{.self.number}}", "memory: {turns: all}", "q")).Cached // the question before and its reply, of the same agent
 	first, later := 3+2*frameTokens+usualReply, 6+6*frameTokens+3*usualReply
 	require.Equal(t, uint64(10*(first+later)), got)
 }

@@ -13,6 +13,7 @@ import (
 
 // Styles of a terminal.
 const (
+	styleNone   = ""
 	styleBold   = "\x1b[1m"
 	styleDim    = "\x1b[2m"
 	styleGood   = "\x1b[32m"
@@ -61,7 +62,7 @@ type page struct {
 func (p *page) line(format string, args ...any) { fmt.Fprintf(&p.text, format+"\n", args...) }
 
 func (p *page) paint(s, style string) string {
-	if !p.color {
+	if !p.color || style == styleNone {
 		return s
 	}
 	return style + s + styleReset
@@ -109,16 +110,16 @@ func (p *page) grid(f Forecast, models []Model) {
 	}
 	const labels = 32
 	write := func(label string, cells []string, style string) {
-		line := runewidth.FillRight(label, labels)
+		line := []string{runewidth.FillRight(label, labels)}
 		for i, c := range cells {
-			line += runewidth.FillLeft(c, widths[i]+2)
+			line = append(line, runewidth.FillLeft(c, widths[i]+2))
 		}
-		p.line("%s", p.paint(line, style))
+		p.line("%s", p.paint(strings.Join(line, ""), style))
 	}
 	write("", heads, styleBold)
 	for r, row := range rows {
 		if row.shown {
-			write(row.label, cells[r], styleReset)
+			write(row.label, cells[r], styleNone)
 		}
 	}
 	p.line("")

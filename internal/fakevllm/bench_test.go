@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -63,6 +64,29 @@ func BenchmarkBatch256(b *testing.B) {
 
 func BenchmarkBatch256Reasoned(b *testing.B) {
 	benchHandler(b, Options{Style: Reasoned}, "/v1/chat/completions/batch", gameBody(0, 256), 256)
+}
+
+// BenchmarkBatch256WithLatency has a thousand sequences and more under way at a time, each with an end of its own.
+func BenchmarkBatch256WithLatency(b *testing.B) {
+	s, err := New(Options{Style: Reasoned, MaxSeqs: 8192, PerToken: 100 * time.Microsecond, Prefill: time.Microsecond})
+	require.NoError(b, err)
+	defer s.Close()
+	body := gameBody(0, 256)
+	b.SetParallelism(32)
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "/v1/chat/completions/batch", bytes.NewReader(body))
+			r.Header.Set("Content-Type", "application/json")
+			w := &sink{header: http.Header{}}
+			s.Handler().ServeHTTP(w, r)
+			if w.status != http.StatusOK {
+				b.Error(w.status)
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N*256)/b.Elapsed().Seconds(), "completions/s")
 }
 
 func BenchmarkSingle(b *testing.B) {

@@ -135,7 +135,7 @@ func TestStopStringsEndAnAnswer(t *testing.T) {
 }
 
 func TestReasonedAnswersHaveTheMeanLength(t *testing.T) {
-	p := start(t, Options{Style: Reasoned, Tokens: 80})
+	p := start(t, Options{Style: Reasoned, Tokens: 80, Seed: 1})
 	c := p.post(t, "/chat/completions/batch", batchBody(numbered(1000))).completion(t)
 	require.InDelta(t, 80, float64(c.Usage.Output)/1000, 12)
 	var lengths []float64

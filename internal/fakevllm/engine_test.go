@@ -23,6 +23,18 @@ func engineOf(o Options) *engine {
 	return newEngine(settled)
 }
 
+// state is what tests look at, all of one moment.
+type state struct {
+	running, queued, blocks, waiting int
+	aborted                          uint64
+}
+
+func (e *engine) state() state {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return state{len(e.running), e.queued, e.blocks, len(e.waiting), e.count.aborted}
+}
+
 func took(g *group, since time.Time) time.Duration {
 	<-g.done
 	return time.Since(since)
@@ -45,13 +57,12 @@ func TestOnlySoManyRun(t *testing.T) {
 		begin := time.Now()
 		e.submit(a)
 		e.submit(b)
-		require.Len(t, e.running, 2)
-		require.Equal(t, 3, e.queued)
+		require.Equal(t, 2, e.state().running)
+		require.Equal(t, 3, e.state().queued)
 		// 4 runs from 0 to 4; beside it 1 (to 1), 2 (to 3), 3 (from 3 to 6); the last one starts at 4.
 		require.Equal(t, 5*time.Second, took(b, begin))
 		require.Equal(t, 6*time.Second, took(a, begin))
-		require.Zero(t, e.queued)
-		require.Zero(t, e.blocks)
+		require.Equal(t, state{}, e.state())
 	})
 }
 
@@ -65,7 +76,7 @@ func TestLateTimersLoseNoTime(t *testing.T) {
 		<-time.After(2500 * time.Millisecond)
 		late := groupOf(1)
 		e.submit(late)
-		require.Equal(t, 1, g.left, "what should have started by now has")
+		require.Equal(t, 2, e.state().queued+e.state().running, "what should have ended by now has")
 		require.Equal(t, 4*time.Second, took(late, begin))
 	})
 }
@@ -77,13 +88,11 @@ func TestAGoneClientFreesItsPlaces(t *testing.T) {
 		begin := time.Now()
 		e.submit(gone)
 		e.submit(next)
-		require.Equal(t, 2, e.queued)
+		require.Equal(t, 2, e.state().queued)
 		e.abort(gone)
 		e.abort(gone)
 		require.Equal(t, time.Second, took(next, begin))
-		require.Equal(t, uint64(3), e.count.aborted)
-		require.Zero(t, e.queued)
-		require.Zero(t, len(e.running)+e.blocks+len(e.waiting))
+		require.Equal(t, state{aborted: 3}, e.state())
 	})
 }
 
@@ -94,11 +103,11 @@ func TestTheCacheBoundsWhatRuns(t *testing.T) {
 		begin := time.Now()
 		e.submit(a)
 		e.submit(b)
-		require.Len(t, e.running, 1)
+		require.Equal(t, 1, e.state().running)
 		require.Equal(t, 60*time.Second, took(b, begin))
 		huge := groupOf(1000)
 		e.submit(huge)
-		require.Len(t, e.running, 1, "what is larger than the cache runs alone")
+		require.Equal(t, 1, e.state().running, "what is larger than the cache runs alone")
 		<-huge.done
 	})
 }
@@ -116,7 +125,7 @@ func TestEverySequenceEndsOnce(t *testing.T) {
 				all = append(all, g)
 				e.submit(g)
 				<-time.After(time.Second)
-				require.LessOrEqual(t, len(e.running), slots)
+				require.LessOrEqual(t, e.state().running, slots)
 				if gone[i] {
 					e.abort(g)
 				}
@@ -126,7 +135,9 @@ func TestEverySequenceEndsOnce(t *testing.T) {
 					<-g.done
 				}
 			}
-			require.Zero(t, e.queued+e.blocks+len(e.running))
+			end := e.state()
+			end.aborted = 0
+			require.Equal(t, state{}, end)
 		})
 	})
 }

@@ -92,7 +92,7 @@ func (s *Server) nextFault() (f Fault, after, pace time.Duration) {
 	s.faultsMu.Lock()
 	f = s.chances.next(func() float64 {
 		s.rolls++
-		return s.fresh.Float64(s.rolls, 1, 0, 0)
+		return s.fresh.Float64(s.rolls, 0, 2, 0)
 	})
 	after, pace = s.chances.after, s.chances.pace
 	s.faultsMu.Unlock()
@@ -102,7 +102,7 @@ func (s *Server) nextFault() (f Fault, after, pace time.Duration) {
 	return f, after, pace
 }
 
-// freshSubject numbers draws that are made once. Round 0 of the key is theirs.
+// freshSubject numbers what is drawn once: answers that no request determines, and ids.
 func (s *Server) freshSubject() uint64 { return s.tally.calls.Add(1) }
 
 // Start listens at Options.Addr and gives the base address of clients, such as "http://127.0.0.1:8000/v1".

@@ -3,7 +3,6 @@ package fakevllm
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"regexp/syntax"
 )
 
@@ -189,6 +188,3 @@ func pickRune(class []rune, d *dice) rune {
 	}
 	return class[0]
 }
-
-// errSchema is what a schema holds that cannot be followed.
-func errSchema(format string, args ...any) error { return fmt.Errorf(format, args...) }

@@ -8,6 +8,9 @@ import (
 // ErrNoMetrics says that a server does not tell its load; asking it again is no use.
 var ErrNoMetrics = errors.New("the server has no metrics of a known kind")
 
+// ErrTooLarge says that a response that was to be passed on is longer than was allowed.
+var ErrTooLarge = errors.New("the response is too large")
+
 // Kind is what an error means for the call, for its neighbours and for the server.
 type Kind uint8
 
@@ -42,7 +45,7 @@ func (k Kind) String() string {
 
 // Error is what became of an attempt that gave no completion. errors.Is finds context.Canceled and
 // context.DeadlineExceeded in it when the caller's context ended the attempt; the kind then says whether anything had
-// been sent.
+// been sent. It finds ErrTooLarge in it when what Forward got is too long.
 type Error struct {
 	Kind   Kind
 	Status int           // of the HTTP response, 0: there was none
@@ -54,5 +57,5 @@ type Error struct {
 // Error implements error.
 func (e *Error) Error() string { return e.Text }
 
-// Unwrap is the error of the context that ended the attempt, or nil.
+// Unwrap is the error of the context that ended the attempt, or ErrTooLarge, or nil.
 func (e *Error) Unwrap() error { return e.cause }

@@ -79,12 +79,17 @@ func (s *Server) begin(ctx context.Context, r *route, body *outgoing) (answer, e
 	if resp.StatusCode >= 200 && resp.StatusCode <= 299 {
 		return answer{resp, begun}, nil
 	}
+	return answer{}, s.read(ctx, r, resp)
+}
+
+// read makes the error of a response that is no success, and closes it.
+func (s *Server) read(ctx context.Context, r *route, resp *http.Response) *Error {
 	defer func() { _ = resp.Body.Close() }()
 	// What a server says in an error is worth having, but not needed: it may be cut off.
 	why, _ := readAll(nil, resp.Body, resp.ContentLength, maxReason)
 	refused := s.refused(r, resp.StatusCode, resp.Header, why)
 	refused.cause = ctx.Err()
-	return answer{}, refused
+	return refused
 }
 
 // finish reads the rest of a response, in the place of what is in room.
@@ -102,16 +107,23 @@ func (s *Server) finish(ctx context.Context, r *route, a answer, room []byte) (r
 	return got, nil
 }
 
-// send makes the request. A connection that the server had closed before we wrote to it is no failure: the transport
-// says so in an error that has no name.
+// sendings is how often a request is sent when connections turn out to be closed.
+const sendings = 3
+
+// send makes the request. A connection that the server had closed before we wrote to it is no failure.
 func (s *Server) send(ctx context.Context, r *route, body *outgoing) (*http.Response, error) {
-	const again = 3
 	for n := 1; ; n++ {
 		resp, err := s.http.Do(s.request(ctx, r, body)) //nolint:gosec // who may be asked is checked where endpoints are read
-		if err == nil || n == again || !strings.Contains(err.Error(), "server closed idle connection") {
+		if n == sendings || !closedIdle(err) {
 			return resp, err
 		}
 	}
+}
+
+// closedIdle reports what the transport says, in an error that has no name, of a connection that was closed before it was
+// written to.
+func closedIdle(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "server closed idle connection")
 }
 
 func (s *Server) request(ctx context.Context, r *route, body *outgoing) *http.Request {

@@ -207,7 +207,7 @@ func TestBadBaseURL(t *testing.T) {
 		s := client(t, url, testKey)
 		_, chat := s.Chat(t.Context(), plainParams(), user("q"))
 		_, batch := s.Batch(t.Context(), plainParams(), users(2))
-		_, forward := s.Forward(t.Context(), "embeddings", []byte("{}"))
+		_, forward := s.Forward(t.Context(), "embeddings", []byte("{}"), 1000)
 		_, load := s.Load(t.Context())
 		for _, err := range []error{chat, batch, forward, load, s.Healthy(t.Context())} {
 			require.Equal(t, Forbidden, failure(t, err).Kind, url)

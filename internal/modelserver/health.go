@@ -3,6 +3,7 @@ package modelserver
 import (
 	"context"
 	"errors"
+	"net/http"
 )
 
 // Healthy reports whether the server takes calls: nil if it does. It asks for /health beside the base path, or for the
@@ -16,7 +17,7 @@ func (s *Server) Healthy(ctx context.Context) error {
 	}
 	_, err := s.exchange(ctx, &s.health, nil)
 	if silent(err) {
-		_, err = s.exchange(ctx, &s.models, nil)
+		_, err = s.call(ctx, http.MethodGet, "models", nil, &s.models)
 	}
 	if err != nil && !silent(err) {
 		return err

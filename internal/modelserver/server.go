@@ -66,7 +66,7 @@ func New(set Settings) *Server {
 	s.base, s.host = base, base.Host
 	s.chat = route{url: base.JoinPath("chat/completions"), most: maxChat}
 	s.batch = route{url: base.JoinPath("chat/completions/batch"), most: maxBatch, optional: true}
-	s.models = route{url: base.JoinPath("models"), most: maxMetrics}
+	s.models = route{most: maxMetrics}
 	// Servers have these beside the versioned path, as /health beside /v1.
 	s.health = route{url: beside(base, "health"), most: maxMetrics, optional: true}
 	s.metrics = route{url: beside(base, "metrics"), most: maxMetrics, optional: true}

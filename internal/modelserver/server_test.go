@@ -26,8 +26,13 @@ func TestPaths(t *testing.T) {
 		"http://h":                             {"http://h/chat/completions", "http://h/health", "http://h/models"},
 		"https://x.openai.azure.com/openai/v1": {"https://x.openai.azure.com/openai/v1/chat/completions", "https://x.openai.azure.com/openai/health", "https://x.openai.azure.com/openai/v1/models"},
 	} {
-		s := New(Settings{URL: base, HTTP: &http.Client{}})
-		require.Equal(t, want, [3]string{s.chat.url.String(), s.health.url.String(), s.models.url.String()}, base)
+		var asked []string
+		s := New(Settings{URL: base, HTTP: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			asked = append(asked, r.URL.String())
+			return &http.Response{StatusCode: 404, Body: http.NoBody}, nil
+		})}})
+		require.NoError(t, s.Healthy(t.Context()))
+		require.Equal(t, want[:], append([]string{s.chat.url.String()}, asked...), base)
 		require.True(t, strings.HasPrefix(s.chat.url.Path, "/"), base)
 	}
 }

@@ -9,10 +9,9 @@ import (
 
 // Spent completes the receipt of a summary with the run's usage account, which covers all calls: those behind answers that
 // do not count too, those of open rounds, and interviews. The account follows the log by up to a second, so where the
-// answers have used more than it says, they are believed. currency is that of the price table; with "" and no money in the
-// account the receipt has no money. In a run that is over, what llmproxies still hold of the budget was lost with them and
+// answers have used more than it says, they are believed. In a run that is over, what llmproxies still hold of the budget was lost with them and
 // counts as spent.
-func Spent(sum *report.Summary, a usage.Account, currency string) {
+func Spent(sum *report.Summary, a usage.Account) {
 	total := a.Total()
 	if sum.Finished != nil {
 		held := a.Held()
@@ -22,8 +21,8 @@ func Spent(sum *report.Summary, a usage.Account, currency string) {
 	r.Retries, r.Hedges, r.Shared = max(r.Retries, whole(total.Retries)), whole(total.Hedges), max(r.Shared, whole(total.Shared))
 	r.TokensIn, r.TokensOut = max(r.TokensIn, whole(total.TokensIn)), max(r.TokensOut, whole(total.TokensOut))
 	r.TokensUnreported = whole(total.Unreported)
-	if total.Micros > 0 || currency != "" {
-		r.Money, r.Currency = report.Decimal(total.Micros), currency
+	if total.Micros > 0 {
+		r.Money, r.Currency = report.Decimal(total.Micros), a.Currency
 	}
 }
 

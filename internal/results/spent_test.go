@@ -21,6 +21,7 @@ func answered() report.Summary {
 
 func TestSpentIsAllThatWasSpent(t *testing.T) {
 	a := usage.Account{
+		Currency: "USD",
 		Models: map[string]usage.Use{
 			"m": {Calls: 9, Retries: 5, Hedges: 1, Shared: 2, TokensIn: 130, TokensOut: 21, Unreported: 40, Micros: 300},
 			"n": {Retries: 1, TokensIn: 7, Micros: 120_000},
@@ -28,7 +29,7 @@ func TestSpentIsAllThatWasSpent(t *testing.T) {
 		Slices: []usage.Slice{{Writer: "w", Model: "m", Amount: usage.Amount{Tokens: 1000, Micros: 500_000}}},
 	}
 	s := answered()
-	Spent(&s, a, "USD")
+	Spent(&s, a)
 	require.Equal(t, report.Receipt{
 		Duplicates: 3, RepeatedCalls: 4, Retries: 6, Hedges: 1, Shared: 2, TokensIn: 137, TokensOut: 21, TokensUnreported: 40, Money: "0.1203", Currency: "USD",
 	}, s.Receipt, "what is held of a run that goes on is not spent")
@@ -36,7 +37,8 @@ func TestSpentIsAllThatWasSpent(t *testing.T) {
 	s = answered()
 	ended := time.Now()
 	s.Finished = &ended
-	Spent(&s, a, "")
+	a.Currency = ""
+	Spent(&s, a)
 	require.Equal(t, 1040, s.Receipt.TokensUnreported, "nobody gives back what is held of a run that is over")
 	require.Equal(t, "0.6203", s.Receipt.Money)
 	require.Empty(t, s.Receipt.Currency)
@@ -45,11 +47,10 @@ func TestSpentIsAllThatWasSpent(t *testing.T) {
 // The account follows the log: what the answers say is believed where it is more.
 func TestSpentIsNoLessThanWhatTheAnswersSay(t *testing.T) {
 	s := answered()
-	Spent(&s, usage.Account{}, "")
+	Spent(&s, usage.Account{})
 	require.Equal(t, answered().Receipt, s.Receipt)
-	Spent(&s, usage.Account{}, "EUR")
-	require.Equal(t, "0.00", s.Receipt.Money, "there are prices, and nothing was spent")
-	Spent(&s, usage.Account{Models: map[string]usage.Use{"m": {TokensIn: math.MaxUint64}}}, "")
+	require.Empty(t, s.Receipt.Money)
+	Spent(&s, usage.Account{Models: map[string]usage.Use{"m": {TokensIn: math.MaxUint64}}})
 	require.Equal(t, math.MaxInt, s.Receipt.TokensIn)
 }
 

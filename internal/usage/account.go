@@ -15,11 +15,12 @@ import (
 
 // Account is what a run may spend and has spent, as of one moment.
 type Account struct {
-	Caps   Caps
-	Models map[string]Use // settled use by the scenario's name of the model
-	Slices []Slice        // what llmproxies hold, by writer and model
-	Alerts []Alert        // ascending
-	Err    error          // only from Watch: the entry cannot be read; wraps ErrDamaged, and nothing else is set
+	Caps     Caps
+	Models   map[string]Use // settled use by the scenario's name of the model
+	Slices   []Slice        // what llmproxies hold, by writer and model
+	Alerts   []Alert        // ascending
+	Currency string         // unit of the micros; "" before any were spent, or with a price table that names none
+	Err      error          // only from Watch: the entry cannot be read; wraps ErrDamaged, and nothing else is set
 }
 
 // Caps are the caps in force.
@@ -82,7 +83,7 @@ func (a Account) Share() float64 {
 
 // account is the view of an entry.
 func (e *entry) account() Account {
-	a := Account{Caps: Caps{Models: map[string]Cap{}}, Models: map[string]Use{}, Alerts: e.Alerts}
+	a := Account{Caps: Caps{Models: map[string]Cap{}}, Models: map[string]Use{}, Alerts: e.Alerts, Currency: e.Money}
 	if e.Cap != nil {
 		a.Caps.Run = *e.Cap
 	}

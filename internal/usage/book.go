@@ -17,12 +17,13 @@ const tick = 250 * time.Millisecond
 // Book is what one writer (one incarnation of an llmproxy) has reserved and spent. Reserve, Settle and Add are safe for
 // concurrent use, before Start too: what they ask for is fetched once the book runs.
 type Book struct {
-	kv     jetstream.KeyValue
-	writer string
-	log    *slog.Logger
-	poke   chan struct{} // the queue has something
-	ending chan struct{} // closed by Stop
-	ended  chan struct{} // closed when no goroutine of the book is left
+	kv       jetstream.KeyValue
+	writer   string
+	currency string
+	log      *slog.Logger
+	poke     chan struct{} // the queue has something
+	ending   chan struct{} // closed by Stop
+	ended    chan struct{} // closed when no goroutine of the book is left
 
 	mu       sync.Mutex
 	ledgers  map[string]*ledger
@@ -31,6 +32,9 @@ type Book struct {
 	stopping bool
 	cancel   context.CancelFunc // ends everything at once; set by Start
 }
+
+// In says what unit of money the micros are: the currency of the price table. It is called before Start.
+func (b *Book) In(currency string) { b.currency = currency }
 
 // NewBook makes a book on the bucket subjects.BucketUsage. The writer's name must be new at every start of a process: what
 // a dead writer held is not its successor's.

@@ -33,6 +33,7 @@ func TestACallIsReservedSettledAndBooked(t *testing.T) {
 	stop(t, b)
 	a = account(t, kv, "r")
 	require.Equal(t, u, a.Models["m"])
+	require.Equal(t, "EUR", a.Currency)
 	require.Equal(t, u, a.Total())
 	require.Zero(t, a.Held())
 	require.Empty(t, a.Slices)

@@ -18,7 +18,8 @@ const entryVersion = 1
 // entry is the account of a run as it is stored.
 type entry struct {
 	Version int              `json:"v"`
-	Cap     *Cap             `json:"cap,omitempty"` // of the run; nil until a budget came
+	Money   string           `json:"money,omitempty"` // unit of the micros, once some were booked
+	Cap     *Cap             `json:"cap,omitempty"`   // of the run; nil until a budget came
 	Models  map[string]spend `json:"models,omitempty"`
 	Writers map[string]open  `json:"writers,omitempty"`
 	Alerts  []Alert          `json:"alerts,omitempty"`

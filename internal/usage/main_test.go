@@ -30,6 +30,7 @@ func bucket(t testing.TB, s *natstest.Server) jetstream.KeyValue {
 func openBook(t testing.TB, kv jetstream.KeyValue, writer string) *Book {
 	t.Helper()
 	b := NewBook(kv, writer, natstest.Logger(t))
+	b.In("EUR")
 	require.NoError(t, b.Start(t.Context()))
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -9,9 +9,10 @@ import (
 // plan is the next state of an entry as a writer wants it. It is made under the book's lock and does not change the ledger;
 // begin and conclude do.
 type plan struct {
-	ledger *ledger
-	writer string
-	now    time.Time
+	ledger   *ledger
+	writer   string
+	currency string
+	now      time.Time
 
 	next    *entry
 	own     open // our record in next
@@ -26,8 +27,8 @@ type plan struct {
 }
 
 // plan says what the entry should be next. Closing: everything goes back that is not reserved.
-func (l *ledger) plan(writer string, now time.Time, closing bool) *plan {
-	p := &plan{ledger: l, writer: writer, now: now, next: l.entry.clone(), flushed: map[string]flushed{},
+func (l *ledger) plan(writer, currency string, now time.Time, closing bool) *plan {
+	p := &plan{ledger: l, writer: writer, currency: currency, now: now, next: l.entry.clone(), flushed: map[string]flushed{},
 		refused: map[string]*verdict{}}
 	p.own = p.next.Writers[writer]
 	if p.own.Slices == nil {
@@ -85,6 +86,9 @@ func (p *plan) flush() {
 		if used := s.settled.Plus(s.added); used != (Use{}) {
 			of := p.next.Models[m]
 			of.Use = of.Use.Plus(used)
+			if used.Micros > 0 {
+				p.next.Money = p.currency
+			}
 			p.next.Models[m] = of
 			p.flushed[m] = flushed{settled: s.settled, added: s.added}
 		}

@@ -148,7 +148,7 @@ func (b *Book) step(ctx context.Context, l *ledger, closing bool) (more bool, er
 		b.mu.Unlock()
 		return true, b.read(ctx, l)
 	}
-	p := l.plan(b.writer, now, closing)
+	p := l.plan(b.writer, b.currency, now, closing)
 	switch {
 	case p.denied && !l.fresh:
 		b.mu.Unlock()

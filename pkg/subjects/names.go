@@ -42,6 +42,8 @@ const (
 	HeaderSender = "Myriad-Sender"
 	// HeaderError carries the error of a reply; the payload is then empty.
 	HeaderError = "Myriad-Error"
+	// HeaderServedBy names the host whose response was passed on.
+	HeaderServedBy = "Myriad-Served-By"
 )
 
 // ContentJSON is the value of HeaderContentType that asks for JSON.
@@ -56,5 +58,6 @@ const (
 	ServiceBgen        = "bgen"
 )
 
-// ChatQueue is the queue group of the services that answer model calls: one of them gets each request.
+// ChatQueue is the queue group of the services that answer model calls and pass others through: one of them gets each
+// request.
 const ChatQueue = ServiceLLMProxy

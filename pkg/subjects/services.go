@@ -3,23 +3,41 @@ package subjects
 import "strings"
 
 const (
-	chatPrefix = "myriad.llm."
-	chatSuffix = ".chat"
+	modelPrefix   = "myriad.llm."
+	chatSuffix    = ".chat"
+	forwardSuffix = ".forward"
 )
 
 // Chat is the request subject of calls to a model. Subscribers join ChatQueue; the reply is several messages to an
 // inbox.
-func Chat(model string) string { return chatPrefix + Encode(model) + chatSuffix }
+func Chat(model string) string { return modelPrefix + Encode(model) + chatSuffix }
 
 // ChatAll matches the calls to all models.
-func ChatAll() string { return chatPrefix + "*" + chatSuffix }
+func ChatAll() string { return modelPrefix + "*" + chatSuffix }
 
 // ParseChat reads a subject that Chat built.
 func ParseChat(subject string) (model string, err error) {
-	rest, ok := strings.CutPrefix(subject, chatPrefix)
-	token, cut := strings.CutSuffix(rest, chatSuffix)
+	return parseModel(subject, chatSuffix, "the subject of a model")
+}
+
+// Forward is the request subject of what is passed through to the servers of a model, such as embeddings. Subscribers
+// join ChatQueue; the reply is one message.
+func Forward(model string) string { return modelPrefix + Encode(model) + forwardSuffix }
+
+// ForwardAll matches what is passed through to the servers of all models.
+func ForwardAll() string { return modelPrefix + "*" + forwardSuffix }
+
+// ParseForward reads a subject that Forward built.
+func ParseForward(subject string) (model string, err error) {
+	return parseModel(subject, forwardSuffix, "the subject of what is passed through to a model")
+}
+
+// parseModel reads "myriad.llm.<model><suffix>".
+func parseModel(subject, suffix, want string) (model string, err error) {
+	rest, ok := strings.CutPrefix(subject, modelPrefix)
+	token, cut := strings.CutSuffix(rest, suffix)
 	if !ok || !cut {
-		return "", malformed(subject, "the subject of a model")
+		return "", malformed(subject, want)
 	}
 	return Decode(token)
 }

@@ -16,6 +16,8 @@ func TestSubjectsAsDocumented(t *testing.T) {
 	for got, want := range map[string]string{
 		subjects.Chat("Qwen/Qwen2"):                    "myriad.llm.Qwen=2FQwen2.chat",
 		subjects.ChatAll():                             "myriad.llm.*.chat",
+		subjects.Forward("Qwen/Qwen2"):                 "myriad.llm.Qwen=2FQwen2.forward",
+		subjects.ForwardAll():                          "myriad.llm.*.forward",
 		subjects.Service("coordinator", "submit"):      "myriad.svc.coordinator.submit",
 		subjects.Agent("r1", 0, 7, subjects.VerbReply): "myriad.run.r1.agent.0.7.reply",
 		subjects.AgentShard("r1", 3):                   "myriad.run.r1.agent.3.*.*",
@@ -81,6 +83,7 @@ func drawParts(t *rapid.T) parts {
 func requests(p parts) map[string]string {
 	return map[string]string{
 		subjects.Chat(p.a):                              subjects.ChatAll(),
+		subjects.Forward(p.a):                           subjects.ForwardAll(),
 		subjects.Service(p.a, p.b):                      "",
 		subjects.Agent(p.run, p.shard, p.agent, p.verb): subjects.AgentShard(p.run, p.shard),
 		subjects.Task(p.run, p.a, p.b):                  subjects.TaskAll(p.run, p.a),
@@ -179,6 +182,10 @@ func TestParseReadsWhatWasBuilt(t *testing.T) {
 		model, err := subjects.ParseChat(subjects.Chat(p.a))
 		require.NoError(t, err)
 		require.Equal(t, p.a, model)
+		model, err = subjects.ParseForward(subjects.Forward(p.a))
+		require.NoError(t, err)
+		require.Equal(t, p.a, model)
+		require.False(t, server.SubjectsCollide(subjects.Forward(p.a), subjects.ChatAll()), "they are answered differently")
 
 		for subject, want := range map[string]subjects.Log{
 			subjects.LogCtl(p.run, p.kind):      {Run: p.run, Class: subjects.ClassControl, Kind: p.kind},

@@ -114,7 +114,9 @@ func TestOpenAPIDescribesTheAPI(t *testing.T) {
 	require.NotContains(t, spec.Components.Schemas, "ErrorModel")
 	require.NotContains(t, res.text, "#/components/schemas/Error")
 	for schema, fields := range map[string][]string{
-		"Run": {"id", "state", "answered", "result_hash"}, "RunDetail": {"id", "summary"}, "ClosedEvent": {"seq", "time", "questions"},
+		"Run": {"id", "state", "waiting", "answered", "result_hash"}, "RunDetail": {"id", "summary", "usage"},
+		"Usage": {"total", "models", "held", "caps", "share", "alerts"}, "Caps": {"tokens", "money", "models"}, "BudgetEvent": {"percent", "spent", "cap"},
+		"ClosedEvent":   {"seq", "time", "questions"},
 		"ProgressEvent": {"answered", "expected", "round"}, "Fault": {"location", "line", "column", "source_line", "suggestion"},
 	} {
 		for _, field := range fields {

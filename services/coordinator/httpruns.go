@@ -180,7 +180,7 @@ func (v *server) get(ctx context.Context, in *runInput) (*runDetailOutput, error
 	if len(st.Rounds) > 0 || st.Phase.Over() {
 		s := results.Summary(st)
 		if known {
-			results.Spent(&s, account, "")
+			results.Spent(&s, account)
 		}
 		out.Body.Summary = &s
 	}

@@ -125,6 +125,6 @@ func (s *Service) usage(st *runlog.State, a usage.Account) *usageBody {
 // complete adds to a summary what was spent beside the answers that count.
 func (s *Service) complete(ctx context.Context, sum *report.Summary) {
 	if a, ok := s.account(ctx, sum.Run); ok {
-		results.Spent(sum, a, "")
+		results.Spent(sum, a)
 	}
 }

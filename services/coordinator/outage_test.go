@@ -144,8 +144,7 @@ func (s *theatre) waits(yes bool) {
 func TestARunWaitsForServers(t *testing.T) {
 	s := newTheatre(t)
 	s.host("i1")
-	s.coordinator("c1", true)
-	s.coordinator("c2", true) // both hear everything, and one record is written
+	both := []*Service{s.coordinator("c1", true), s.coordinator("c2", true)}
 	s.submit("")
 	s.open(1, 0)
 	_, err := s.ask(control.Models, control.Outage{Run: s.fold.Run, Model: "nobody", Down: true, From: "p1"})
@@ -154,6 +153,16 @@ func TestARunWaitsForServers(t *testing.T) {
 	require.ErrorContains(t, err, "no run")
 
 	s.outage(down("player", "p1"))
+	for _, c := range both { // or one of them would take its own silence for an answer
+		require.Eventually(t, func() bool {
+			c.mu.Lock()
+			d := c.drivers[s.fold.Run]
+			c.mu.Unlock()
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			return len(d.outages.down) == 1
+		}, waitFor, pollEvery)
+	}
 	s.outage(down("player", "p1"))
 	s.waits(true)
 	require.Equal(t, "model player: no server can be reached: connection refused", s.fold.Reason)
@@ -226,6 +235,7 @@ func TestAPauseOfSomebodyOutlastsAnOutage(t *testing.T) {
 	require.Equal(t, "running", info.State)
 	s.answer(all(5))
 	s.phase(runlog.PhaseClosed)
+	require.Len(t, s.fold.Faults, 3, "what was said before the order does not stop the run again")
 }
 
 // A coordinator that finds a run waiting gives everybody time to say that servers are down before it takes silence for an

@@ -11,6 +11,7 @@ const nameOf = (schema) => schema?.$ref?.split('/').pop();
 function typeOf(schema) {
   const named = nameOf(schema);
   if (named) return named;
+  if (schema.anyOf) return schema.anyOf.map(typeOf).join(' or ');
   const types = [schema.type ?? 'anything'].flat();
   let text = types.map((type) => {
     if (type === 'array') return `list of ${typeOf(schema.items ?? {})}`;

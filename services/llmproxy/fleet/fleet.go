@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -33,7 +34,7 @@ type Fleet struct {
 	shares    map[string]*shares // by run
 	probes    []*endpoint        // the pump is to test them
 	reads     []*endpoint        // the pump is to read their load
-	hedges    []*flight          // the pump is to ask them a second time
+	hedges    []*flight          // the pump is to ask them a second time when there is a place
 	tidings   []tiding           // the pump is to tell them
 }
 
@@ -111,8 +112,9 @@ func (f *Fleet) turn(ctx context.Context) (time.Duration, bool) {
 	f.mu.Lock()
 	now := time.Now()
 	f.ring(now)
+	f.hedges = slices.DeleteFunc(f.hedges, func(fl *flight) bool { return f.hedge(ctx, fl, now) })
 	f.pump(ctx, now)
-	f.errands(ctx, now)
+	f.errands(ctx)
 	tidings := f.tidings
 	f.tidings = nil
 	rest, due := f.quiet(now)
@@ -137,15 +139,12 @@ func (f *Fleet) pump(ctx context.Context, now time.Time) {
 }
 
 // errands starts what alarms asked for. f.mu is held.
-func (f *Fleet) errands(ctx context.Context, now time.Time) {
+func (f *Fleet) errands(ctx context.Context) {
 	for _, e := range f.probes {
 		f.flights.Go(func() { f.probe(ctx, e) })
 	}
 	for _, e := range f.reads {
 		f.flights.Go(func() { f.readLoad(ctx, e) })
 	}
-	for _, fl := range f.hedges {
-		f.hedge(ctx, fl, now)
-	}
-	f.probes, f.reads, f.hedges = nil, nil, nil
+	f.probes, f.reads = nil, nil
 }

@@ -72,18 +72,22 @@ func (f *Fleet) suspect(fl *flight, now time.Time) {
 	if slow == 0 {
 		return
 	}
-	f.at(now.Add(slow), func(time.Time) {
+	f.at(now.Add(slow+slow/20), func(time.Time) {
 		if !fl.landed {
 			f.hedges = append(f.hedges, fl)
 		}
 	})
 }
 
-// hedge asks a slow call once more, elsewhere if there is somewhere else. f.mu is held.
-func (f *Fleet) hedge(ctx context.Context, fl *flight, now time.Time) {
+// hedge asks a slow call once more, elsewhere if there is somewhere else. It reports whether that is settled, one way or
+// the other; else it must wait for a place, or for its share. f.mu is held.
+func (f *Fleet) hedge(ctx context.Context, fl *flight, now time.Time) bool {
 	p := fl.pool
-	if fl.landed || fl.calls[0].job.over != "" || (p.hedged+1)*hedgeOne > p.singles {
-		return
+	if fl.landed || fl.calls[0].job.over != "" {
+		return true
+	}
+	if (p.hedged+1)*hedgeOne > p.singles {
+		return false // it may be the slowest of the next hundred
 	}
 	var to *endpoint
 	for _, e := range p.endpoints {
@@ -93,15 +97,16 @@ func (f *Fleet) hedge(ctx context.Context, fl *flight, now time.Time) {
 		}
 	}
 	if to == nil {
-		return
+		return false
 	}
 	second := &flight{calls: fl.calls, spec: fl.spec, pool: p, to: to, pause: fl.pause}
 	if !f.reserveHedge(second) {
-		return
+		return true
 	}
 	p.hedged++
 	r := &race{flights: [2]*flight{fl, second}, live: 2}
 	fl.race, second.race = r, r
 	f.series(to, fl.spec).hedges.Inc()
 	f.takeOff(ctx, second, now)
+	return true
 }

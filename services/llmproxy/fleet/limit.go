@@ -33,8 +33,8 @@ type sample struct {
 
 const (
 	growStep = 8    // places more in the time of a conversation, after slow start
-	growTest = 1.2  // how much more there must be to tell whether it helps
-	worthIt  = 0.15 // share of the growth that must come out as pace
+	growTest = 1.4  // how much more there must be to tell whether it helps
+	worthIt  = 0.25 // share of the growth that must come out as pace
 	keptOver = 1.1  // what is kept over the last pace that growth has brought
 	calmFor  = 20
 
@@ -110,6 +110,7 @@ func (l *limiter) turn(now time.Time) float64 {
 	}
 	this := pace{level: w.level / w.n, rate: w.level / w.took}
 	grown := this.level / l.last.level
+	println("turn", int(l.limit), int(this.level), int(this.rate), int(l.last.level), int(l.last.rate), l.slow, l.calm, int(w.n))
 	switch {
 	case l.calm > 0:
 		if l.calm--; l.calm == 0 {
