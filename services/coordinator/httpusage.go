@@ -64,12 +64,13 @@ func newCapsBody(c *runlog.Caps) *capsBody {
 
 // usageBody is what a run has spent on its language models.
 type usageBody struct {
-	Total  useBody            `json:"total"`
-	Models map[string]useBody `json:"models" nullable:"false"`
-	Held   heldBody           `json:"held" doc:"What llmproxies hold for calls under way. Of one that died it counts as spent."`
-	Caps   *capsBody          `json:"caps,omitempty" doc:"What the run may spend; absent without a budget."`
-	Share  float64            `json:"share" doc:"The largest part of any cap that is spent, from 0 to 1."`
-	Alerts []budgetEvent      `json:"alerts,omitempty" nullable:"false" doc:"Parts of the budget that were reached."`
+	Total    useBody            `json:"total"`
+	Models   map[string]useBody `json:"models" nullable:"false"`
+	Held     heldBody           `json:"held" doc:"What llmproxies hold for calls under way. Of one that died it counts as spent."`
+	Caps     *capsBody          `json:"caps,omitempty" doc:"What the run may spend; absent without a budget."`
+	Share    float64            `json:"share" doc:"The largest part of any cap that is spent, from 0 to 1."`
+	Currency string             `json:"currency,omitempty" doc:"The price table's unit of money, once some was spent."`
+	Alerts   []budgetEvent      `json:"alerts,omitempty" nullable:"false" doc:"Parts of the budget that were reached."`
 }
 
 type useBody struct {
@@ -114,7 +115,7 @@ func (s *Service) usage(st *runlog.State, a usage.Account) *usageBody {
 	held := a.Held()
 	out := &usageBody{
 		Total: newUseBody(a.Total()), Models: map[string]useBody{}, Held: heldBody{held.Tokens, money{control.Money(held.Micros)}},
-		Caps: newCapsBody(st.Caps), Share: a.Share(), Alerts: s.alerts.from(st.Run, 0),
+		Caps: newCapsBody(st.Caps), Share: a.Share(), Currency: a.Currency, Alerts: s.alerts.from(st.Run, 0),
 	}
 	for name, u := range a.Models {
 		out.Models[name] = newUseBody(u)

@@ -110,7 +110,6 @@ func (l *limiter) turn(now time.Time) float64 {
 	}
 	this := pace{level: w.level / w.n, rate: w.level / w.took}
 	grown := this.level / l.last.level
-	println("turn", int(l.limit), int(this.level), int(this.rate), int(l.last.level), int(l.last.rate), l.slow, l.calm, int(w.n))
 	switch {
 	case l.calm > 0:
 		if l.calm--; l.calm == 0 {
