@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -109,7 +110,7 @@ func TestInitAndSchema(t *testing.T) {
 	require.Less(t, strings.Index(out, "Data: "), strings.Index(out, "Run:  "))
 	require.Contains(t, out, "not a language model")
 	require.Contains(t, out, sum.ResultHash)
-	require.Contains(t, out, "0 answers lost")
+	require.Contains(t, out, "Receipt: 300 answers, 0 lost, 0 counted twice\n")
 	require.Regexp(t, `--model \w+=openai:`, out)
 	for _, head := range []string{"AVG", "MIN", "MAX", "STD", "MED", "MOD"} {
 		require.Contains(t, out, head)
@@ -152,44 +153,63 @@ func TestHelp(t *testing.T) {
 	require.Contains(t, c.run(t, "run").fails(t, 2), "<file>")
 }
 
-// A model server that is not there pauses the run; once it is, the printed command goes on.
+// A run whose model server is not there waits for it and says so. It goes on by itself, or, stopped meanwhile, with the
+// command that is printed.
 func TestModelServerThatComesLate(t *testing.T) {
 	t.Parallel()
-	nobody, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr := nobody.Addr().String()
-	require.NoError(t, nobody.Close())
+	for _, stopped := range []bool{false, true} {
+		t.Run(map[bool]string{false: "waited for", true: "stopped meanwhile"}[stopped], func(t *testing.T) {
+			t.Parallel()
+			nobody, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			addr := nobody.Addr().String()
+			require.NoError(t, nobody.Close())
 
-	c := call{
-		dir: write(t, "late.yaml", fmt.Sprintf(modelScenario, "late", "http://"+addr+"/v1", "")),
-		env: []string{"MYRIAD_LLMPROXY_RETRY_FOR=500ms", "MYRIAD_LLMPROXY_BACKOFF=50ms", "MYRIAD_LLMPROXY_BREAKER_WAIT=100ms"},
-	}
-	p := c.run(t, "run", "late.yaml", "--agents", "50", "--json")
-	stderr := p.fails(t, 3)
-	require.Contains(t, stderr, "model player: ")
-	require.Contains(t, stderr, addr)
-	require.Contains(t, stderr, "connection refused")
-	require.Empty(t, p.out.String(), "a run without a closed round has no summary")
-	found := regexp.MustCompile(`(?m)^Go on with: (.+)$`).FindStringSubmatch(stderr)
-	require.NotNil(t, found, stderr)
+			c := call{dir: write(t, "late.yaml", fmt.Sprintf(modelScenario, "late", "http://"+addr+"/v1", ""))}
+			p := c.start(t, "run", "late.yaml", "--agents", "50", "--json")
+			p.says(t, &p.err, "Waiting: model player: no server can be reached: ")
+			require.Contains(t, p.err.String(), addr)
+			require.Contains(t, p.err.String(), "connection refused")
+			require.Contains(t, p.err.String(), "the run goes on by itself when one is back")
+			if stopped {
+				require.NoError(t, p.cmd.Process.Signal(syscall.SIGINT))
+				stderr := p.fails(t, 130)
+				require.Empty(t, p.out.String(), "a run without a closed round has no summary")
+				found := resumeLine.FindStringSubmatch(stderr)
+				require.NotNil(t, found, stderr)
+				p = c.exec(t, "/bin/sh", "-c", found[1])
+				p.says(t, &p.err, "Waiting: ")
+			}
 
-	late := startModelServerAt(t, addr, func(a ask) reply { return reply{text: meant(a.agent, a.round)} })
-	sum := parsed[report.Summary](t, c.exec(t, "/bin/sh", "-c", found[1]).ok(t))
-	require.Equal(t, "finished", sum.State)
-	require.Len(t, sum.Rounds, 2)
-	require.Zero(t, sum.Receipt.Lost)
-	for _, r := range sum.Rounds {
-		require.Equal(t, 50, r.Questions["guess"].Valid)
-	}
-	require.Empty(t, late.complaints())
-	lines := strings.Split(strings.TrimSpace(readFile(t, filepath.Join(c.dir, "myriad-results", sum.Run), "results.jsonl")), "\n")
-	require.Len(t, lines, 100)
-	for _, line := range lines {
-		var row struct {
-			Agent, Round int
-			Value        json.Number
-		}
-		require.NoError(t, json.Unmarshal([]byte(line), &row))
-		require.Equal(t, meant(row.Agent, row.Round), row.Value.String())
+			told := make(chan struct{})
+			late := startModelServerAt(t, addr, func(a ask) reply {
+				if a.round == 2 {
+					<-told
+				}
+				return reply{text: meant(a.agent, a.round)}
+			})
+			p.says(t, &p.err, "Going on.")
+			close(told)
+			sum := parsed[report.Summary](t, p.ok(t))
+			require.Equal(t, "finished", sum.State)
+			require.Len(t, sum.Rounds, 2)
+			require.Zero(t, sum.Receipt.Lost)
+			require.Zero(t, sum.Receipt.Retries, "no server was asked in vain")
+			require.Positive(t, sum.Receipt.Faults)
+			for _, r := range sum.Rounds {
+				require.Equal(t, 50, r.Questions["guess"].Valid)
+			}
+			require.Empty(t, late.complaints())
+			lines := strings.Split(strings.TrimSpace(readFile(t, filepath.Join(c.dir, "myriad-results", sum.Run), "results.jsonl")), "\n")
+			require.Len(t, lines, 100)
+			for _, line := range lines {
+				var row struct {
+					Agent, Round int
+					Value        json.Number
+				}
+				require.NoError(t, json.Unmarshal([]byte(line), &row))
+				require.Equal(t, meant(row.Agent, row.Round), row.Value.String())
+			}
+		})
 	}
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/myriad-sim/myriad/internal/control"
 	"github.com/myriad-sim/myriad/internal/results"
 	"github.com/myriad-sim/myriad/internal/stack"
 	"github.com/myriad-sim/myriad/internal/stats"
@@ -46,7 +45,7 @@ const (
 	faults
 )
 
-// faultOf picks, for each fault, exactly ten of any thousand agents in every round, and no agent for two faults.
+// faultOf picks, for each fault, exactly one of any hundred agents in every round, and no agent for two faults.
 func faultOf(agent, round int) fault { return fault((agent + 37*round) % 100) }
 
 // meant is the answer that the server has in mind for an agent.
@@ -83,31 +82,35 @@ func faulty(a ask) reply {
 
 // Every recorded value is what the server meant, and the counts are those of the faults.
 func TestFaultyModelServer(t *testing.T) {
+	t.Parallel()
+	const agents = 300
 	server := startModelServer(t, faulty)
 	sys := startSystem(t, func(s *stack.Settings) {
 		s.LLMProxy.Backoff, s.LLMProxy.BreakerWait = 50*time.Millisecond, 200*time.Millisecond
 	})
-	st := sys.play(t, control.Submission{Source: fmt.Sprintf(modelScenario, "faulty", server.url, "")})
+	in := smaller(agents, 2)
+	in.Source = fmt.Sprintf(modelScenario, "faulty", server.url, "")
+	st := sys.play(t, in)
 	require.Empty(t, server.complaints())
 
-	const perFault = 10 // in each round
+	const perFault = agents / 100 // in each round
 	sum := results.Summary(st)
 	require.Len(t, sum.Rounds, 2)
 	for _, r := range sum.Rounds {
 		q := r.Questions["guess"]
-		require.Equal(t, 1000, q.Valid, "round %d", r.Round)
+		require.Equal(t, agents, q.Valid, "round %d", r.Round)
 		require.Zero(t, q.Missing+q.Fallback+q.Refused, "round %d", r.Round)
 		require.Equal(t, perFault, q.Extracted, "round %d", r.Round)
 		require.Equal(t, perFault, q.Repaired, "round %d", r.Round)
 		require.Equal(t, 4*perFault, r.Retries, "round %d", r.Round) // limited, broken, empty, hung
-		require.Equal(t, 1000+perFault, r.Calls, "round %d", r.Round)
-		require.Equal(t, 11*(1000+perFault), r.TokensIn, "round %d", r.Round)
+		require.Equal(t, agents+perFault, r.Calls, "round %d", r.Round)
+		require.Equal(t, 11*(agents+perFault), r.TokensIn, "round %d", r.Round)
 	}
 	require.Zero(t, sum.Receipt.RepeatedCalls)
 	require.Zero(t, sum.Receipt.Duplicates)
 
 	rows := sys.rows(t, st)
-	require.Len(t, rows, 2000)
+	require.Len(t, rows, 2*agents)
 	status := map[fault]stats.Status{prose: stats.Extracted, truncated: stats.Repaired}
 	for _, r := range rows {
 		f := faultOf(r.Agent, r.Round)

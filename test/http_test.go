@@ -3,13 +3,16 @@ package test
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"io"
 	"net/http"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/myriad-sim/myriad/internal/control"
@@ -29,9 +32,11 @@ var (
 )
 
 // up starts a stack on free ports, with its data in the working directory.
-func up(t testing.TB, dir string) *upStack {
+func up(t testing.TB, dir string) *upStack { return call{dir: dir}.up(t) }
+
+func (c call) up(t testing.TB, flags ...string) *upStack {
 	t.Helper()
-	s := &upStack{process: call{dir: dir}.start(t, "up", "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0")}
+	s := &upStack{process: c.start(t, append(flags, "up", "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0")...)}
 	s.says(t, &s.out, "Ctrl-C stops")
 	text := s.out.String()
 	s.http, s.nats = httpLine.FindStringSubmatch(text)[1], natsLine.FindStringSubmatch(text)[1]
@@ -45,6 +50,14 @@ func (s *upStack) connect(t testing.TB) *nats.Conn {
 	require.NoError(t, err)
 	t.Cleanup(nc.Close)
 	return nc
+}
+
+// jetStream is the run log and the buckets of the stack.
+func (s *upStack) jetStream(t testing.TB) jetstream.JetStream {
+	t.Helper()
+	js, err := jetstream.New(s.connect(t))
+	require.NoError(t, err)
+	return js
 }
 
 // response is a response with its whole body.
@@ -82,7 +95,41 @@ func (s *upStack) get(t testing.TB, path string) string {
 // runAnswer is what GET /v1/runs/{id} gives.
 type runAnswer struct {
 	control.Info
+	Usage   *usageAnswer    `json:"usage"`
 	Summary *report.Summary `json:"summary"`
+}
+
+// usageAnswer is what it says of the spending of a run.
+type usageAnswer struct {
+	Total    useAnswer            `json:"total"`
+	Models   map[string]useAnswer `json:"models"`
+	Held     useAnswer            `json:"held"`
+	Caps     any                  `json:"caps"`
+	Share    float64              `json:"share"`
+	Currency string               `json:"currency"`
+	Alerts   []alertAnswer        `json:"alerts"`
+}
+
+type useAnswer struct {
+	Calls, Retries, Hedges, Shared, Tokens int
+	TokensIn                               int `json:"tokens_in"`
+	TokensOut                              int `json:"tokens_out"`
+	Unreported                             int `json:"tokens_unreported"`
+	Money                                  string
+}
+
+type alertAnswer struct {
+	Time             time.Time
+	Run, Which, Unit string
+	Percent          int
+	Share            float64
+	Spent, Cap       json.Number
+}
+
+// state is what the API says of a run now.
+func (s *upStack) state(t testing.TB, run string) runAnswer {
+	t.Helper()
+	return parsed[runAnswer](t, s.get(t, "/v1/runs/"+run))
 }
 
 // problem is an error answer, RFC 9457.

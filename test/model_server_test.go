@@ -66,8 +66,12 @@ func startModelServerAt(t testing.TB, addr string, decide func(ask) reply) *mode
 	return s
 }
 
-// ServeHTTP answers POST /v1/chat/completions.
+// ServeHTTP answers POST /v1/chat/completions. The server has no batch endpoint, metrics or health, as many have none.
 func (s *modelServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/v1/chat/completions/batch" || r.Method == http.MethodGet {
+		http.NotFound(w, r)
+		return
+	}
 	var body struct {
 		Model    string `json:"model"`
 		Messages []struct {

@@ -27,7 +27,7 @@ func readFile(t testing.TB, dir, name string) string {
 // summaryKeys are what programs may rely on, at every level.
 var summaryKeys = map[string][]string{
 	"":        {"run", "scenario", "seed", "result_hash", "receipt", "rounds"},
-	"receipt": {"lost", "duplicates", "repeated_calls", "faults"},
+	"receipt": {"lost", "duplicates", "repeated_calls", "faults", "retries", "hedges", "shared", "tokens_in", "tokens_out", "tokens_unreported"},
 	"round":   {"round", "seconds", "calls", "tokens_in", "tokens_out", "world", "questions"},
 	"question": {
 		"answers", "valid", "extracted", "repaired", "refused", "fallback", "missing",
@@ -70,7 +70,11 @@ func checkFiles(t testing.TB, dir string, sum report.Summary) {
 		require.Len(t, object, len(head))
 		row := map[string]string{}
 		for c, name := range head {
-			require.Equal(t, table[i+1][c], fmt.Sprint(object[name]), "row %d, column %s", i, name)
+			text := "" // of null
+			if object[name] != nil {
+				text = fmt.Sprint(object[name])
+			}
+			require.Equal(t, table[i+1][c], text, "row %d, column %s", i, name)
 			row[name] = table[i+1][c]
 		}
 		require.Equal(t, sum.Run, row["run"])

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/myriad-sim/myriad/internal/control"
@@ -48,6 +49,7 @@ func openSystem(t testing.TB, dir string, edit func(*stack.Settings)) *system {
 	set, err := stack.FromEnv()
 	require.NoError(t, err)
 	set.Coordinator.HTTP = ""
+	set.LLMProxy.Registerer = prometheus.NewRegistry() // several stacks may run at a time
 	if edit != nil {
 		edit(&set)
 	}

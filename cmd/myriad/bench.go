@@ -90,19 +90,23 @@ func (c *benchCmd) options(a *app) (bench.Options, error) {
 
 // files writes what was asked for.
 func (c *benchCmd) files(r *bench.Report) error {
+	return fill(
+		benchFile{c.JSON, func(w io.Writer) error { return indented(w, r) }},
+		benchFile{c.Markdown, func(w io.Writer) error { return bench.Markdown(w, r.Tables()) }},
+		benchFile{c.SVG, r.Chart},
+	)
+}
+
+// benchFile is a file that was asked for, unless its path is "".
+type benchFile struct {
+	path string
+	fill func(io.Writer) error
+}
+
+// fill writes files, as many as it can.
+func fill(files ...benchFile) error {
 	var all error
-	for _, f := range []struct {
-		path string
-		fill func(io.Writer) error
-	}{
-		{c.JSON, func(w io.Writer) error {
-			e := json.NewEncoder(w)
-			e.SetIndent("", "  ")
-			return e.Encode(r)
-		}},
-		{c.Markdown, func(w io.Writer) error { return bench.Markdown(w, r.Tables()) }},
-		{c.SVG, r.Chart},
-	} {
+	for _, f := range files {
 		if f.path != "" {
 			var content bytes.Buffer
 			err := f.fill(&content)
@@ -113,6 +117,12 @@ func (c *benchCmd) files(r *bench.Report) error {
 		}
 	}
 	return all
+}
+
+func indented(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
 }
 
 // benchChildCmd is what the benchmark runs in processes of their own.

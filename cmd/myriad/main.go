@@ -23,21 +23,22 @@ import (
 type cli struct {
 	Verbose bool `short:"v" help:"Log what the services do, on stderr."`
 
-	Run      runCmd      `cmd:"" help:"Play a scenario from start to end, with everything in this process."`
-	Resume   resumeCmd   `cmd:"" help:"Go on with a run that was stopped or paused."`
-	Up       upCmd       `cmd:"" help:"Keep a stack running: NATS, the five services and the HTTP API, on loopback."`
-	Init     initCmd     `cmd:"" help:"Write a commented scenario to start from."`
-	Validate validateCmd `cmd:"" help:"Check a scenario and say what it will do."`
-	Preview  previewCmd  `cmd:"" help:"Show the exact messages an agent would send, without asking any model."`
-	Estimate estimateCmd `cmd:"" help:"Forecast calls, tokens, cost and time of a run, without asking any model."`
-	Schema   schemaCmd   `cmd:"" help:"Print the JSON Schema of scenario files, for editors."`
-	Runs     runsCmd     `cmd:"" help:"List runs."`
-	Show     showCmd     `cmd:"" help:"Show the results of a run, or what one of its agents did."`
-	Pause    pauseCmd    `cmd:"" help:"Pause a run of a running stack."`
-	Cancel   cancelCmd   `cmd:"" help:"Cancel a run of a running stack."`
-	Decode   decodeCmd   `cmd:"" help:"Turn msgpack payloads on stdin into JSON lines."`
-	Bench    benchCmd    `cmd:"" help:"Measure how fast Myriad is on this machine, beside goroutines and asyncio."`
-	Fakevllm fakevllmCmd `cmd:"" help:"Serve a look-alike of a vLLM server, for trying things without a GPU."`
+	Run           runCmd           `cmd:"" help:"Play a scenario from start to end, with everything in this process."`
+	Resume        resumeCmd        `cmd:"" help:"Go on with a run that was stopped or paused."`
+	Up            upCmd            `cmd:"" help:"Keep a stack running: NATS, the five services and the HTTP API, on loopback."`
+	Init          initCmd          `cmd:"" help:"Write a commented scenario to start from."`
+	Validate      validateCmd      `cmd:"" help:"Check a scenario and say what it will do."`
+	Preview       previewCmd       `cmd:"" help:"Show the exact messages an agent would send, without asking any model."`
+	Estimate      estimateCmd      `cmd:"" help:"Forecast calls, tokens, cost and time of a run, without asking any model."`
+	Schema        schemaCmd        `cmd:"" help:"Print the JSON Schema of scenario files, for editors."`
+	Runs          runsCmd          `cmd:"" help:"List runs."`
+	Show          showCmd          `cmd:"" help:"Show the results of a run, or what one of its agents did."`
+	Pause         pauseCmd         `cmd:"" help:"Pause a run of a running stack."`
+	Cancel        cancelCmd        `cmd:"" help:"Cancel a run of a running stack."`
+	Decode        decodeCmd        `cmd:"" help:"Turn msgpack payloads on stdin into JSON lines."`
+	Bench         benchCmd         `cmd:"" help:"Measure how fast Myriad is on this machine, beside goroutines and asyncio."`
+	BenchLLMProxy benchLLMProxyCmd `cmd:"" name:"bench-llmproxy" help:"Measure the model gateway on this machine, beside clients that do without it."`
+	Fakevllm      fakevllmCmd      `cmd:"" help:"Serve a look-alike of a vLLM server, for trying things without a GPU."`
 
 	Agenthost   serviceCmd `cmd:"" group:"services" help:"Run only the agent host, on a NATS server elsewhere."`
 	Environment serviceCmd `cmd:"" group:"services" help:"Run only the environment service."`
@@ -47,7 +48,8 @@ type cli struct {
 
 	Version versionCmd `cmd:"" help:"Print the version."`
 
-	BenchChild benchChildCmd `cmd:"" hidden:"" name:"bench-child"`
+	BenchChild        benchChildCmd        `cmd:"" hidden:"" name:"bench-child"`
+	BenchGatewayChild benchGatewayChildCmd `cmd:"" hidden:"" name:"bench-gateway-child"`
 }
 
 const about = `Myriad plays simulations with very many agents from one YAML file.

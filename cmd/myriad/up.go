@@ -82,7 +82,9 @@ func waitAndStop(ctx context.Context, a *app, st *stack.Stack) error {
 }
 
 // serviceCmd runs one service, named by the command itself, on a NATS server elsewhere.
-type serviceCmd struct{}
+type serviceCmd struct {
+	Profile string `help:"Write a CPU profile of the process, for go tool pprof." placeholder:"FILE"`
+}
 
 // Help is shown by --help.
 func (serviceCmd) Help() string {
@@ -94,7 +96,14 @@ Example, each in a terminal of its own:
 }
 
 // Run connects and keeps the service running.
-func (serviceCmd) Run(ctx context.Context, a *app, k *kong.Context) error {
+func (c serviceCmd) Run(ctx context.Context, a *app, k *kong.Context) error {
+	if c.Profile != "" {
+		stop, err := profile(c.Profile)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
 	name := k.Selected().Name
 	set, err := stack.FromEnv()
 	if err != nil {

@@ -61,7 +61,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if l.python, err = exec.LookPath("python3"); err != nil {
 		l.python = "" // said where it would be used
 	}
-	if r.Machine, err = inspect(ctx, l.dir, l.python); err != nil {
+	if r.Machine, err = Inspect(ctx, l.dir, l.python); err != nil {
 		return r, err
 	}
 	fmt.Fprintln(o.Log, r.Machine)

@@ -24,14 +24,17 @@ const startWait = time.Minute
 
 // cluster is a broker and the five services, each in a process of its own, all on this machine and joined by TCP.
 type cluster struct {
-	processes []*process // in the order they were started
+	processes []*Process // in the order they were started
 	api       string     // base URL of the coordinator
 	client    *http.Client
 }
 
+// What processes say when they are up.
 var (
-	brokerIsUp  = regexp.MustCompile(`NATS.*(nats://\S*\d)`)
-	serviceIsUp = regexp.MustCompile(`\w+ runs on `)
+	// BrokerIsUp is what a stack says on stdout; the group is the broker's URL.
+	BrokerIsUp = regexp.MustCompile(`NATS.*(nats://\S*\d)`)
+	// ServiceIsUp is what a single service says on stderr.
+	ServiceIsUp = regexp.MustCompile(`\w+ runs on `)
 )
 
 // tcp plays the round of oneRound in a cluster with one host.
@@ -74,7 +77,7 @@ func (l *lab) startCluster(ctx context.Context, dir string, hosts int, variables
 	if err != nil {
 		return c, err
 	}
-	nats, err := broker.says(waiting, &broker.out, brokerIsUp)
+	nats, err := broker.Says(waiting, &broker.Out, BrokerIsUp)
 	if err != nil {
 		return c, err
 	}
@@ -89,15 +92,15 @@ func (l *lab) startCluster(ctx context.Context, dir string, hosts int, variables
 		if err != nil {
 			return c, err
 		}
-		if _, err := p.says(waiting, &p.err, serviceIsUp); err != nil {
+		if _, err := p.Says(waiting, &p.Err, ServiceIsUp); err != nil {
 			return c, err
 		}
 	}
 	return c, c.ready(waiting, hosts)
 }
 
-func (c *cluster) add(ctx context.Context, dir string, env []string, program string, args ...string) (*process, error) {
-	p, err := start(ctx, dir, env, program, args...)
+func (c *cluster) add(ctx context.Context, dir string, env []string, program string, args ...string) (*Process, error) {
+	p, err := Start(ctx, dir, env, program, args...)
 	if err == nil {
 		c.processes = append(c.processes, p)
 	}
@@ -181,7 +184,7 @@ func (c *cluster) stop(ctx context.Context) (Figures, error) {
 	total := Figures{}
 	var all error
 	for _, p := range slices.Backward(c.processes) {
-		took, err := p.stop(ctx)
+		took, err := p.Stop(ctx)
 		all = errors.Join(all, err)
 		total[CPU] += took[CPU]
 		total[Peak] += took[Peak]

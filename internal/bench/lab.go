@@ -32,15 +32,15 @@ func (l *lab) within(do func(dir string) (Figures, error)) (Figures, error) {
 
 // run runs a program to its end, and reads its stdout as one JSON value.
 func run(ctx context.Context, dir string, into any, program string, args ...string) (Figures, error) {
-	p, err := start(ctx, dir, nil, program, args...)
+	p, err := Start(ctx, dir, nil, program, args...)
 	if err != nil {
 		return nil, err
 	}
-	took, err := p.wait(ctx)
+	took, err := p.Wait(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal([]byte(p.out.text()), into); err != nil {
+	if err := json.Unmarshal([]byte(p.Out.Text()), into); err != nil {
 		return nil, fmt.Errorf("%w: %s: its output is not what it should be: %w", ErrProcess, p.name(), err)
 	}
 	return took, nil

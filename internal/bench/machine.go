@@ -40,8 +40,8 @@ func (m Machine) String() string {
 // syncs is how many writes the latency of the disk is measured with.
 const syncs = 51
 
-// inspect looks at this machine and at the disk that a directory is on.
-func inspect(ctx context.Context, dir, python string) (Machine, error) {
+// Inspect looks at this machine and at the disk that a directory is on.
+func Inspect(ctx context.Context, dir, python string) (Machine, error) {
 	m := Machine{Cores: runtime.GOMAXPROCS(0), Go: runtime.Version(), Python: python}
 	memory, err := mem.VirtualMemoryWithContext(ctx)
 	if err != nil {

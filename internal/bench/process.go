@@ -22,23 +22,23 @@ const (
 	stopWait = 20 * time.Second
 )
 
-// process is one that a measurement started.
-type process struct {
+// Process is a program that a measurement started. Its methods are for one goroutine.
+type Process struct {
 	cmd   *exec.Cmd
-	out   capture // stdout
-	err   capture // the end of stderr
+	Out   Capture // stdout
+	Err   Capture // the end of stderr
 	began time.Time
 	ended error         // of the process; set when done is closed
 	wall  time.Duration // set when done is closed
 	done  chan struct{}
 }
 
-// start starts a program in a directory, killed when ctx ends. Variables of the user's own Myriad do not reach it, so
-// that a benchmark means the same everywhere. The caller calls wait or stop.
-func start(ctx context.Context, dir string, env []string, program string, args ...string) (*process, error) {
-	p := &process{cmd: exec.CommandContext(ctx, program, args...), done: make(chan struct{})}
-	p.out.notify, p.err.notify, p.err.most = make(chan struct{}, 1), make(chan struct{}, 1), tailBytes
-	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr, p.cmd.WaitDelay = dir, &p.out, &p.err, stopWait
+// Start starts a program in a directory, killed when ctx ends. Variables of the user's own Myriad do not reach it, so
+// that a benchmark means the same everywhere. The caller calls Wait or Stop.
+func Start(ctx context.Context, dir string, env []string, program string, args ...string) (*Process, error) {
+	p := &Process{cmd: exec.CommandContext(ctx, program, args...), done: make(chan struct{})}
+	p.Out.notify, p.Err.notify, p.Err.most = make(chan struct{}, 1), make(chan struct{}, 1), tailBytes
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr, p.cmd.WaitDelay = dir, &p.Out, &p.Err, stopWait
 	for _, e := range os.Environ() {
 		if !strings.HasPrefix(e, "MYRIAD_") {
 			p.cmd.Env = append(p.cmd.Env, e)
@@ -57,24 +57,24 @@ func start(ctx context.Context, dir string, env []string, program string, args .
 	return p, nil
 }
 
-func (p *process) name() string {
+func (p *Process) name() string {
 	return strings.Join(append([]string{filepath.Base(p.cmd.Path)}, p.cmd.Args[1:min(3, len(p.cmd.Args))]...), " ")
 }
 
-// wait returns when the process has ended, with what it took.
-func (p *process) wait(ctx context.Context) (Figures, error) {
+// Wait returns when the process has ended, with what it took.
+func (p *Process) Wait(ctx context.Context) (Figures, error) {
 	<-p.done
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
 	if p.ended != nil {
-		return nil, fmt.Errorf("%w: %s: %w\n%s", ErrProcess, p.name(), p.ended, strings.TrimSpace(p.err.text()))
+		return nil, fmt.Errorf("%w: %s: %w\n%s", ErrProcess, p.name(), p.ended, strings.TrimSpace(p.Err.Text()))
 	}
 	return p.took(), nil
 }
 
 // took is what the kernel counted for a process that has ended.
-func (p *process) took() Figures {
+func (p *Process) took() Figures {
 	state := p.cmd.ProcessState
 	out := Figures{Wall: p.wall.Seconds(), CPU: (state.UserTime() + state.SystemTime()).Seconds()}
 	if usage, ok := state.SysUsage().(*syscall.Rusage); ok {
@@ -87,8 +87,8 @@ func (p *process) took() Figures {
 	return out
 }
 
-// stop asks the process to end, and kills it when it does not.
-func (p *process) stop(ctx context.Context) (Figures, error) {
+// Stop asks the process to end, and kills it when it does not.
+func (p *Process) Stop(ctx context.Context) (Figures, error) {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return nil, fmt.Errorf("%w: %s: %w", ErrProcess, p.name(), err)
 	}
@@ -99,19 +99,19 @@ func (p *process) stop(ctx context.Context) (Figures, error) {
 	case <-patience.C:
 		_ = p.cmd.Process.Kill() // fails when it is gone, which is as good
 	}
-	return p.wait(ctx)
+	return p.Wait(ctx)
 }
 
-// says waits until the process has written what a pattern matches, on the output given, and returns the last group.
-func (p *process) says(ctx context.Context, c *capture, pattern *regexp.Regexp) (string, error) {
+// Says waits until the process has written what a pattern matches, on the output given, and returns the last group.
+func (p *Process) Says(ctx context.Context, c *Capture, pattern *regexp.Regexp) (string, error) {
 	for {
-		if m := pattern.FindStringSubmatch(c.text()); m != nil {
+		if m := pattern.FindStringSubmatch(c.Text()); m != nil {
 			return m[len(m)-1], nil
 		}
 		select {
 		case <-c.notify:
 		case <-p.done:
-			_, err := p.wait(ctx)
+			_, err := p.Wait(ctx)
 			return "", errors.Join(err, fmt.Errorf("%w: %s ended before it was up", ErrProcess, p.name()))
 		case <-ctx.Done():
 			return "", context.Cause(ctx)
@@ -119,8 +119,8 @@ func (p *process) says(ctx context.Context, c *capture, pattern *regexp.Regexp) 
 	}
 }
 
-// capture keeps what a process writes.
-type capture struct {
+// Capture keeps what a process writes.
+type Capture struct {
 	mu     sync.Mutex
 	buf    []byte
 	most   int           // bytes kept, from the end; 0 keeps all
@@ -128,7 +128,7 @@ type capture struct {
 }
 
 // Write takes what the process wrote.
-func (c *capture) Write(b []byte) (int, error) {
+func (c *Capture) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	c.buf = append(c.buf, b...)
 	if c.most > 0 && len(c.buf) > c.most {
@@ -142,7 +142,8 @@ func (c *capture) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func (c *capture) text() string {
+// Text is what is kept.
+func (c *Capture) Text() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return string(c.buf)

@@ -43,43 +43,43 @@ func TestProcessThatFails(t *testing.T) {
 
 func TestProcessEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
-	p, err := start(ctx, t.TempDir(), nil, script(t, "echo up; exec sleep 3600"))
+	p, err := Start(ctx, t.TempDir(), nil, script(t, "echo up; exec sleep 3600"))
 	require.NoError(t, err)
-	_, err = p.says(ctx, &p.out, regexp.MustCompile("up"))
+	_, err = p.Says(ctx, &p.Out, regexp.MustCompile("up"))
 	require.NoError(t, err)
 	cancel(os.ErrClosed)
-	_, err = p.wait(ctx)
+	_, err = p.Wait(ctx)
 	require.ErrorIs(t, err, os.ErrClosed)
 }
 
 func TestProcessThatIsStopped(t *testing.T) {
-	p, err := start(t.Context(), t.TempDir(), []string{"MYRIAD_NATS_URL=nats://x:1"},
+	p, err := Start(t.Context(), t.TempDir(), []string{"MYRIAD_NATS_URL=nats://x:1"},
 		script(t, `trap 'exit 0' TERM; echo "at $MYRIAD_NATS_URL" >&2; while :; do sleep 0.01; done`))
 	require.NoError(t, err)
-	at, err := p.says(t.Context(), &p.err, regexp.MustCompile(`at (\S+)`))
+	at, err := p.Says(t.Context(), &p.Err, regexp.MustCompile(`at (\S+)`))
 	require.NoError(t, err)
 	require.Equal(t, "nats://x:1", at)
-	took, err := p.stop(t.Context())
+	took, err := p.Stop(t.Context())
 	require.NoError(t, err)
 	require.Positive(t, took[Wall])
 }
 
 func TestProcessThatEndsTooEarly(t *testing.T) {
-	p, err := start(t.Context(), t.TempDir(), nil, script(t, `echo "port is taken" >&2; exit 1`))
+	p, err := Start(t.Context(), t.TempDir(), nil, script(t, `echo "port is taken" >&2; exit 1`))
 	require.NoError(t, err)
-	_, err = p.says(t.Context(), &p.out, regexp.MustCompile("up"))
+	_, err = p.Says(t.Context(), &p.Out, regexp.MustCompile("up"))
 	require.ErrorIs(t, err, ErrProcess)
 	require.ErrorContains(t, err, "port is taken")
 }
 
 func TestCaptureKeepsTheEnd(t *testing.T) {
-	c := capture{most: 4}
+	c := Capture{most: 4}
 	for _, text := range []string{"a", "bcdef", "g"} {
 		n, err := c.Write([]byte(text))
 		require.NoError(t, err)
 		require.Len(t, text, n)
 	}
-	require.Equal(t, "defg", c.text())
+	require.Equal(t, "defg", c.Text())
 }
 
 // A run whose figures mean nothing is no measurement.

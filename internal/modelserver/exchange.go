@@ -79,12 +79,12 @@ func (s *Server) begin(ctx context.Context, r *route, body *outgoing) (answer, e
 	if resp.StatusCode >= 200 && resp.StatusCode <= 299 {
 		return answer{resp, begun}, nil
 	}
+	defer func() { _ = resp.Body.Close() }()
 	return answer{}, s.read(ctx, r, resp)
 }
 
-// read makes the error of a response that is no success, and closes it.
+// read makes the error of a response that is no success. The caller closes it.
 func (s *Server) read(ctx context.Context, r *route, resp *http.Response) *Error {
-	defer func() { _ = resp.Body.Close() }()
 	// What a server says in an error is worth having, but not needed: it may be cut off.
 	why, _ := readAll(nil, resp.Body, resp.ContentLength, maxReason)
 	refused := s.refused(r, resp.StatusCode, resp.Header, why)

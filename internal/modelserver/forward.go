@@ -94,6 +94,7 @@ func (s *Server) library(ctx context.Context, r *route) *openai.Client {
 		if err != nil || resp.StatusCode >= 200 && resp.StatusCode <= 299 {
 			return resp, err
 		}
+		defer func() { _ = resp.Body.Close() }()
 		return nil, s.read(ctx, r, resp)
 	}
 	opts := []option.RequestOption{

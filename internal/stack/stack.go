@@ -166,7 +166,9 @@ func (s *Stack) build(ctx context.Context, name string) (lifecycle.Service, erro
 	case "bgen":
 		return bgen.New(nc, s.log, set.Bgen)
 	case "llmproxy":
-		set.LLMProxy.Registerer = prometheus.DefaultRegisterer
+		if set.LLMProxy.Registerer == nil {
+			set.LLMProxy.Registerer = prometheus.DefaultRegisterer
+		}
 		return llmproxy.New(nc, s.log, set.LLMProxy)
 	}
 	return nil, fmt.Errorf("%w: %q", ErrUnknownService, name)

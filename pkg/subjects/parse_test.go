@@ -35,6 +35,10 @@ var parsers = map[string]func(subject string) (rebuilt string, err error){
 		model, err := subjects.ParseChat(s)
 		return subjects.Chat(model), err
 	},
+	"forward": func(s string) (string, error) {
+		model, err := subjects.ParseForward(s)
+		return subjects.Forward(model), err
+	},
 	"log": func(s string) (string, error) {
 		l, err := subjects.ParseLog(s)
 		switch l.Class {
@@ -52,13 +56,14 @@ var parsers = map[string]func(subject string) (rebuilt string, err error){
 
 // accepted has one subject that each parser takes; every other parser must refuse it.
 var accepted = map[string]string{
-	"agent": "myriad.run.r1.agent.0.7.reply",
-	"task":  "myriad.run.r1.task.h1.x",
-	"env":   "myriad.run.r1.env.world.call.get",
-	"hub":   "myriad.run.r1.hub.room.call.speak",
-	"said":  "myriad.run.r1.hub.room.said",
-	"chat":  "myriad.llm.m.chat",
-	"log":   "myriad.run.r1.log.ctl.env.state",
+	"agent":   "myriad.run.r1.agent.0.7.reply",
+	"task":    "myriad.run.r1.task.h1.x",
+	"env":     "myriad.run.r1.env.world.call.get",
+	"hub":     "myriad.run.r1.hub.room.call.speak",
+	"said":    "myriad.run.r1.hub.room.said",
+	"chat":    "myriad.llm.m.chat",
+	"forward": "myriad.llm.m.forward",
+	"log":     "myriad.run.r1.log.ctl.env.state",
 }
 
 func TestEachSubjectHasOneParser(t *testing.T) {

@@ -65,9 +65,10 @@ func (s *Service) begin(ctx context.Context, x *exchange, head *llm.Head) {
 		return
 	}
 	bytes := len(asks)*int(unsafe.Sizeof(llm.Ask{})) + exchangeBytes
-	x.asks, x.round, x.series = asks, head.Round, made.series
+	x.asks, x.round, x.purpose, x.series = asks, head.Round, head.Purpose, made.series
 	if made.player.reads() {
 		x.run, x.system, x.body = head.Run, head.System, head.Body()
+		x.deadline, x.budget = head.Deadline, head.Budget
 		bytes += head.Size()
 	} else {
 		x.run = strings.Clone(head.Run) // the payload is let go, which is most of what a call that waits would hold

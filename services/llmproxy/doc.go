@@ -1,8 +1,8 @@
 // Package llmproxy is the only room that talks to model servers. It takes batches of model calls from the bus
 // (internal/llm), has them answered by the provider each model names, and sends the completions back as they exist:
 //
-//   - openai: any server that speaks the OpenAI chat API. Retries, waiting for servers that are down, and keys live here
-//     and nowhere else.
+//   - openai: any server that speaks the OpenAI chat API. This package says what a call needs and guards the keys; the
+//     package fleet below it queues, batches, retries, and waits for servers that are down. Both live here and nowhere else.
 //   - levelk: a behavioural player of guess-average games. Not a language model.
 //   - scripted: a rule player, an expression a question. Not a language model.
 //   - dummy: random numbers after a while, for benchmarks. Not a language model.
@@ -14,7 +14,11 @@
 // No provider keeps a goroutine for a call that waits: 4,000 dummy requests are 4,000 timers, and calls to model
 // servers wait in a queue that is fair between runs and between the requests of a run.
 //
-// Nothing durable is kept. A requester that hears nothing for three seconds asks another proxy.
+// No call is kept. A requester that hears nothing for three seconds asks another proxy.
 //
-// It may import internal/llm, internal/rng, internal/expression, pkg/subjects and pkg/scenario; never another service.
+// What runs spend is in the account of internal/usage, which is the only durable thing; the coordinators hear of models
+// whose servers are all down.
+//
+// It may import internal/llm, internal/rng, internal/expression, internal/modelserver, internal/usage, internal/reading,
+// internal/control, pkg/subjects and pkg/scenario; never another service.
 package llmproxy

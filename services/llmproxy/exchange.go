@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/myriad-sim/myriad/internal/llm"
+	"github.com/myriad-sim/myriad/services/llmproxy/fleet"
 )
 
 // exchange is an accepted request until its last result is sent.
@@ -18,12 +19,15 @@ type exchange struct {
 	entry   entry // the roll's
 
 	// Set once, before the player gets it.
-	run    string
-	round  int
-	asks   []llm.Ask
-	system string   // of players that read; else ""
-	body   llm.Body // the same; else the payload is not kept
-	series *series
+	run      string
+	round    int
+	purpose  uint8
+	asks     []llm.Ask
+	system   string   // of players that read; else ""
+	body     llm.Body // the same; else the payload is not kept
+	deadline int64    // the same: Unix milliseconds, 0: none
+	budget   string   // the same: of llm.EncodeBudget
+	series   *series
 
 	mu   sync.Mutex // also orders what is published to reply: nothing follows Done
 	left int        // calls without a published result
@@ -37,14 +41,8 @@ type exchange struct {
 
 // completion is the end of one call.
 type completion struct {
-	index     int
-	text      string
-	err       string // not "": the call failed for good and text is empty
-	tokensIn  uint32
-	tokensOut uint32
-	retries   int
-	served    string
-	cut       bool // the text ended at a length limit
+	index int
+	fleet.Completion
 }
 
 // complete takes the result of one call, each call once. Results that come close together share a message: the flush
@@ -68,17 +66,22 @@ func (x *exchange) flush() {
 	x.in.Unlock()
 	most := x.svc.mostText()
 	b := newBatch(x)
-	for _, c := range list {
-		if len(c.text) > most {
-			c.err = fmt.Sprintf("the completion has %d bytes, a message carries %d", len(c.text), most)
-			c.text = ""
+	for _, apportioned := range []bool{false, true} { // of a whole result
+		for _, c := range list {
+			if c.Apportioned != apportioned {
+				continue
+			}
+			if len(c.Text) > most {
+				c.Err = fmt.Sprintf("the completion has %d bytes, a message carries %d", len(c.Text), most)
+				c.Text = ""
+			}
+			if !b.fits(len(c.Text)+len(c.Err)) || b.res.Served != "" && c.Served != "" && b.res.Served != c.Served {
+				b.publish()
+			}
+			b.add(c)
 		}
-		if !b.fits(len(c.text)+len(c.err)) || b.res.Served != "" && c.served != "" && b.res.Served != c.served {
-			b.publish()
-		}
-		b.add(c)
+		b.publish()
 	}
-	b.publish()
 }
 
 // batch gathers completions of an exchange into results that stay under the limits of a chunk. The exchange's lock is
@@ -97,24 +100,35 @@ func (b *batch) fits(bytes int) bool {
 
 func (b *batch) add(c completion) {
 	r := &b.res
-	if c.err != "" && r.Error == nil {
-		r.Error = make([]string, len(r.Index), len(r.Index)+1)
+	at := uint32(len(r.Index)) //nolint:gosec // bounded by MaxCalls
+	if c.Err != "" && r.Error == nil {
+		r.Error = make([]string, at, at+1)
 	}
 	if r.Error != nil {
-		r.Error = append(r.Error, c.err)
+		r.Error = append(r.Error, c.Err)
+	}
+	if c.Shared != 0 && r.Shared == nil {
+		r.Shared = make([]uint64, at, at+1)
+	}
+	if r.Shared != nil {
+		r.Shared = append(r.Shared, c.Shared)
 	}
 	r.Index = append(r.Index, uint32(c.index))
-	r.Text = append(r.Text, c.text)
-	r.TokensIn = append(r.TokensIn, c.tokensIn)
-	r.TokensOut = append(r.TokensOut, c.tokensOut)
-	if c.cut {
-		r.Cut = append(r.Cut, uint32(len(r.Index)-1)) //nolint:gosec // bounded by MaxCalls
+	r.Text = append(r.Text, c.Text)
+	r.TokensIn = append(r.TokensIn, c.TokensIn)
+	r.TokensOut = append(r.TokensOut, c.TokensOut)
+	r.Apportioned = c.Apportioned
+	if c.Cut {
+		r.Cut = append(r.Cut, at)
 	}
-	r.Retries = append(r.Retries, uint8(min(c.retries, math.MaxUint8)))
-	if c.served != "" {
-		r.Served = c.served
+	if c.Rejected {
+		r.Rejected = append(r.Rejected, at)
 	}
-	b.bytes += len(c.text) + len(c.err) + 16
+	r.Retries = append(r.Retries, uint8(min(c.Retries, math.MaxUint8)))
+	if c.Served != "" {
+		r.Served = c.Served
+	}
+	b.bytes += len(c.Text) + len(c.Err) + 24
 }
 
 // publish sends what was gathered and starts anew.
@@ -178,9 +192,12 @@ func (x *exchange) keepAlive() {
 }
 
 // abandon publishes the results there are and gives up the rest; the requester is told to ask again.
-func (x *exchange) abandon() {
+func (x *exchange) abandon() { x.giveUp(llm.RefusedBusy) }
+
+// giveUp publishes the results there are and gives up the rest, with the reason.
+func (x *exchange) giveUp(why string) {
 	x.flush()
-	x.end(llm.RefusedBusy)
+	x.end(why)
 }
 
 // end gives up the calls without a result and says why: a reason of llm.Result.Refused.

@@ -37,7 +37,7 @@ func FuzzPrepare(f *testing.F) {
 		case dummy:
 			text, err = p.answer(nil, ask, body)
 		case remote:
-			require.NotEmpty(t, p.spec.endpoints)
+			require.NotEmpty(t, p.spec.Endpoints)
 			return
 		}
 		require.True(t, err != nil || text != nil)

@@ -74,6 +74,16 @@ func next(t testing.TB, sub *nats.Subscription) *llm.Result {
 	return r
 }
 
+// answered is the next result that is more than a sign of life.
+func answered(t testing.TB, sub *nats.Subscription) *llm.Result {
+	t.Helper()
+	for {
+		if r := next(t, sub); r.Done || len(r.Index) > 0 {
+			return r
+		}
+	}
+}
+
 // gathered is all that came back for a request.
 type gathered struct {
 	text, errs []string

@@ -62,14 +62,6 @@ func loopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
-// redact removes a key from text that a server or a library wrote. Words shorter than a key ("none") are left.
-func redact(text, key string) string {
-	if len(key) < 6 {
-		return text
-	}
-	return strings.ReplaceAll(text, key, "[key]")
-}
-
 // endpointURL checks a base URL that a model names.
 func endpointURL(raw string, allowed []string) (*url.URL, error) {
 	u, err := url.Parse(raw)

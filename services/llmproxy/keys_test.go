@@ -24,7 +24,7 @@ func listen(t testing.TB, address string) net.Listener {
 // elsewhere makes every host name lead to the server, as if a scenario named hosts on the network.
 func elsewhere(f *fakeServer) func(*Service) {
 	return func(s *Service) {
-		tr := s.openai.client.Transport.(boundedTransport)
+		tr := s.openai.client.Transport.(*http.Transport)
 		tr.Proxy = nil
 		tr.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, network, f.Listener.Addr().String())
@@ -170,5 +170,4 @@ func TestKeyHostsMustBeBindings(t *testing.T) {
 		require.ErrorIs(t, err, ErrConfig, bad)
 		require.NotContains(t, err.Error(), secret)
 	}
-	require.Equal(t, "x", redact("x", "x"), "a word too short to be a key is left")
 }

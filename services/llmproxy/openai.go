@@ -2,74 +2,128 @@ package llmproxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
-	"github.com/openai/openai-go/v3"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
 
 	"github.com/myriad-sim/myriad/internal/llm"
+	"github.com/myriad-sim/myriad/internal/modelserver"
+	"github.com/myriad-sim/myriad/internal/reading"
+	"github.com/myriad-sim/myriad/internal/usage"
 	"github.com/myriad-sim/myriad/pkg/scenario"
+	"github.com/myriad-sim/myriad/pkg/subjects"
+	"github.com/myriad-sim/myriad/services/llmproxy/fleet"
 )
 
-// openaiProvider sends calls to model servers. Calls with the same model wait in a pool; whenever a place at an
-// endpoint is free, the next call of a pool that uses it takes off. All fields below mu are guarded by it.
+// openaiProvider has calls answered by model servers: it says what a call needs, the fleet does the rest.
 type openaiProvider struct {
 	log    *slog.Logger
 	cfg    Config
 	keys   keyring
+	prices usage.Prices
 	client *http.Client
-	timers *timers
+	queue  *queue
 
-	mu        sync.Mutex
-	pools     map[string]*pool
-	order     []*pool // pools take turns
-	endpoints map[string]*endpoint
-	waking    bool // a timer will look again at endpoints that are down
-	flights   sync.WaitGroup
+	book  *usage.Book // nil before start
+	fleet *fleet.Fleet
 }
 
-// spec is a model as its calls need it.
-type spec struct {
-	id        string
-	endpoints []seat
-	params    openai.ChatCompletionNewParams // without messages
-	timeout   time.Duration
-	limit     int // attempts in flight per endpoint
+func newOpenAI(log *slog.Logger, cfg Config, q *queue) (*openaiProvider, error) {
+	keys, err := newKeyring(cfg.KeyHosts)
+	if err != nil {
+		return nil, err
+	}
+	o := &openaiProvider{log: log, cfg: cfg, keys: keys, client: modelserver.NewHTTPClient(), queue: q}
+	if cfg.Prices != "" {
+		if o.prices, err = usage.LoadPrices(cfg.Prices); err != nil {
+			return nil, fmt.Errorf("%w: %sPRICES: %w", ErrConfig, EnvPrefix, err)
+		}
+	}
+	return o, nil
 }
 
-// seat is an endpoint that a model names, and the key it gets.
-type seat struct{ url, key string }
-
-// pool is the calls of one model.
-type pool struct {
-	spec      *spec
-	queue     fairQueue
-	endpoints []*endpoint
-	tried     map[*endpoint]bool
-	busy      int       // calls not finished: waiting, in flight, or between attempts
-	down      time.Time // since when no endpoint could be asked; zero: one can
-	last      string    // the last failure, for calls that are given up without an attempt
-	warned    string    // the last failure that was logged
+// start opens the account of what runs spend and lets calls take off. ctx bounds starting only.
+func (o *openaiProvider) start(ctx context.Context, nc *nats.Conn) error {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return fmt.Errorf("llmproxy: jetstream: %w", err)
+	}
+	kv, err := js.KeyValue(ctx, subjects.BucketUsage)
+	if err != nil {
+		return fmt.Errorf("llmproxy: bucket %s: %w", subjects.BucketUsage, err)
+	}
+	id := nuid.Next()
+	book := usage.NewBook(kv, id, o.log)
+	book.In(o.prices.Currency)
+	f, err := fleet.New(o.fleetConfig(), o.log, fleet.Books(book), outages{nc, o.log, id})
+	if err != nil {
+		return fmt.Errorf("llmproxy: %w", err)
+	}
+	if err := book.Start(ctx); err != nil {
+		return fmt.Errorf("llmproxy: %w", err)
+	}
+	o.book = book
+	if err := f.Start(ctx); err != nil {
+		return fmt.Errorf("llmproxy: %w", err)
+	}
+	o.fleet = f
+	return nil
 }
 
-func newOpenAI(log *slog.Logger, cfg Config, keys keyring, t *timers) *openaiProvider {
-	return &openaiProvider{
-		log: log, cfg: cfg, keys: keys, client: newHTTPClient(), timers: t,
-		pools: map[string]*pool{}, endpoints: map[string]*endpoint{},
+func (o *openaiProvider) fleetConfig() fleet.Config {
+	c := o.cfg
+	return fleet.Config{
+		ModelCalls: c.ModelCalls, Concurrency: c.Concurrency, MaxConcurrency: c.MaxConcurrency, MaxBatch: c.MaxBatch,
+		BatchMaxTokens: c.BatchMaxTokens, Affinity: c.Affinity, SpillFactor: c.SpillFactor, MaxAttempts: c.MaxAttempts, RetryFor: c.RetryFor,
+		Backoff: c.Backoff, BackoffMax: c.BackoffMax, RetryAfterMax: c.RetryAfterMax, BreakerFailures: c.BreakerFailures,
+		BreakerWait: c.BreakerWait, DownAfter: c.DownAfter, Registerer: c.Registerer,
+		Dial: func(e fleet.Endpoint) fleet.Server {
+			return modelserver.New(modelserver.Settings{URL: e.URL, Key: e.Key, HTTP: o.client})
+		},
 	}
 }
 
-func (o *openaiProvider) prepare(m *scenario.Model, _ *llm.Facts, purpose uint8) (player, error) {
+// bookTime bounds the last entries of the account when the service stops.
+const bookTime = 5 * time.Second
+
+// close cancels the calls in flight, and returns when all goroutines have ended and what was spent is in the account.
+func (o *openaiProvider) close(ctx context.Context, connected bool) error {
+	if o.fleet != nil {
+		o.fleet.Stop()
+	}
+	o.client.CloseIdleConnections()
+	if o.book == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, bookTime)
+	defer cancel()
+	if !connected {
+		cancel() // what is not in the account stays reserved there, and counts as spent
+	}
+	err := o.book.Stop(ctx)
+	if !connected && err != nil {
+		o.log.Warn("what was spent last is not in the account", "error", err)
+		return nil
+	}
+	return err
+}
+
+func (o *openaiProvider) prepare(m *scenario.Model, f *llm.Facts, purpose uint8) (player, error) {
 	if len(m.Endpoints) == 0 || m.Model == "" {
 		return nil, fmt.Errorf("%w: it needs endpoints and a model name", errModel)
 	}
-	s := &spec{timeout: time.Duration(m.Timeout), limit: m.Concurrency}
+	s := &fleet.Spec{
+		Name: m.Name, Timeout: time.Duration(m.Timeout), Concurrency: m.Concurrency, ShareIdentical: m.ShareIdentical, Hedge: m.Hedge,
+	}
 	for _, raw := range m.Endpoints {
 		u, err := endpointURL(raw, o.cfg.AllowHosts)
 		if err != nil {
@@ -79,48 +133,46 @@ func (o *openaiProvider) prepare(m *scenario.Model, _ *llm.Facts, purpose uint8)
 		if err != nil {
 			return nil, err
 		}
-		if at := (seat{strings.TrimRight(u.String(), "/"), key}); !slices.Contains(s.endpoints, at) {
-			s.endpoints = append(s.endpoints, at)
+		if at := (fleet.Endpoint{URL: strings.TrimRight(u.String(), "/"), Key: key}); !slices.Contains(s.Endpoints, at) {
+			s.Endpoints = append(s.Endpoints, at)
 		}
 	}
-	if s.timeout <= 0 {
-		s.timeout = o.cfg.Timeout
+	if s.Timeout <= 0 {
+		s.Timeout = o.cfg.Timeout
 	}
-	if s.limit <= 0 {
-		s.limit = o.cfg.Concurrency
+	var priced bool
+	s.Price, priced = o.prices.Of(m.Model)
+	var err error
+	if s.Params, err = chatParams(m, f, purpose); err != nil {
+		return nil, err
 	}
-	s.params = chatParams(m, purpose)
-	s.id = fmt.Sprintf("%q %q %v %v %d %d %d", m.Model, s.endpoints, value(m.Temperature), value(m.TopP), m.MaxTokens, s.limit, s.timeout)
-	return remote{o, s}, nil
+	return remote{o, s, priced}, nil
 }
 
-func value(p *float64) any {
-	if p == nil {
-		return "default"
+// chatParams is what a server is told beside the messages.
+func chatParams(m *scenario.Model, f *llm.Facts, purpose uint8) (modelserver.Params, error) {
+	p := modelserver.Params{
+		Model: m.Model, Temperature: m.Temperature, TopP: m.TopP, MaxTokens: max(m.MaxTokens, 0),
+		// OpenAI's newer models refuse the older name; other servers may not know the newer.
+		NewerMaxTokens: openAIOnly(m.Endpoints),
 	}
-	return *p
-}
-
-func chatParams(m *scenario.Model, purpose uint8) openai.ChatCompletionNewParams {
-	p := openai.ChatCompletionNewParams{Model: m.Model}
-	if m.Temperature != nil {
-		p.Temperature = openai.Float(*m.Temperature)
-	}
-	if m.TopP != nil {
-		p.TopP = openai.Float(*m.TopP)
-	}
-	if purpose == llm.PurposeExtract {
+	switch purpose {
+	case llm.PurposeExtract:
 		// Reading a value out of a text is not a place for variety.
-		p.Temperature = openai.Float(0)
-	}
-	if m.MaxTokens > 0 {
-		p.MaxTokens = openai.Int(int64(m.MaxTokens))
-		if openAIOnly(m.Endpoints) {
-			// OpenAI's newer models refuse the older name; other servers may not know the newer.
-			p.MaxTokens, p.MaxCompletionTokens = p.MaxCompletionTokens, p.MaxTokens
+		p.Temperature = new(float64)
+	case llm.PurposeAnswer, llm.PurposeReask:
+		if m.Structured == "" || f.Type == "" {
+			break
+		}
+		spec := reading.Spec{
+			ID: f.Question, Type: f.Type, Min: f.Min, Max: f.Max, Decimals: f.Decimals, Points: f.Points, Choices: f.Choices, Language: f.Language, Tags: f.Tags,
+		}
+		var err error
+		if p.ResponseFormat, p.StructuredOutputs, err = reading.StructuredFor(m.Structured, spec, f.Schema); err != nil {
+			return p, fmt.Errorf("%w: structured: %w", errFacts, err)
 		}
 	}
-	return p
+	return p, nil
 }
 
 func openAIOnly(endpoints []string) bool {
@@ -133,75 +185,51 @@ func openAIOnly(endpoints []string) bool {
 // remote is a player at model servers.
 type remote struct {
 	provider *openaiProvider
-	spec     *spec
+	spec     *fleet.Spec
+	priced   bool
 }
 
 func (remote) reads() bool { return true }
 
-// play queues the calls of x, unless so many of the model wait already that they would take the places of others.
-func (r remote) play(ctx context.Context, x *exchange) {
-	if !r.provider.take(ctx, r.spec, x) {
+// play hands the calls of x to the fleet, unless so many of the model wait already that they would take the places of
+// others.
+func (r remote) play(_ context.Context, x *exchange) {
+	req, err := r.request(x)
+	if err != nil {
+		x.end(err.Error())
+		return
+	}
+	if !r.provider.fleet.Submit(r.spec, req) {
 		x.end(llm.RefusedBusy)
 	}
 }
 
-func (o *openaiProvider) take(ctx context.Context, s *spec, x *exchange) bool {
-	n := len(x.asks)
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	p := o.pool(s)
-	if p.busy > 0 && p.busy+n > o.cfg.ModelCalls { // as with the roll, one request always gets in
-		return false
-	}
-	p.queue.add(x)
-	p.busy += n
-	o.pump(ctx)
-	return true
-}
+var errNoPrice = errors.New("the budget is in money and the price of the model is not known; whoever runs llmproxy can state it")
 
-// pool finds or makes the pool of a model. A pool lives while it has calls.
-func (o *openaiProvider) pool(s *spec) *pool {
-	if p, ok := o.pools[s.id]; ok {
-		return p
+func (r remote) request(x *exchange) (*fleet.Request, error) {
+	req := &fleet.Request{
+		Run: x.run, Round: x.round, Purpose: x.purpose, System: x.system, Len: len(x.asks),
+		Messages: func(i int) []llm.Message { return x.body.Messages(x.asks[i]) },
+		Bytes:    func(i int) (int, int) { return length(x.body.Messages(x.asks[i])) },
+		Agent:    func(i int) uint64 { return x.asks[i].Agent },
+		Complete: func(i int, c fleet.Completion) { x.complete(completion{i, c}) },
+		// Who hears of it waits for the bus, which nobody may under the fleet's lock.
+		Refuse:  func(why string) { r.provider.queue.push(func() { x.giveUp(why) }) },
+		Retried: func(n int) { x.series.retries.Add(float64(n)) },
 	}
-	p := &pool{spec: s, tried: map[*endpoint]bool{}}
-	for _, at := range s.endpoints {
-		id := at.url + "\x00" + at.key
-		e, ok := o.endpoints[id]
-		if !ok {
-			e = newEndpoint(o.log, o.cfg, id, at.url, at.key, o.client)
-			o.endpoints[id] = e
-		}
-		e.pools++
-		p.endpoints = append(p.endpoints, e)
+	if x.deadline > 0 {
+		req.Deadline = time.UnixMilli(x.deadline)
 	}
-	o.pools[s.id] = p
-	o.order = append(o.order, p)
-	return p
-}
-
-// finish counts calls of a pool that have their result, and drops the pool after the last.
-func (o *openaiProvider) finish(p *pool, calls int) {
-	p.busy -= calls
-	if p.busy > 0 {
-		return
+	if x.budget == "" {
+		return req, nil
 	}
-	delete(o.pools, p.spec.id)
-	o.order = slices.DeleteFunc(o.order, func(q *pool) bool { return q == p })
-	for _, e := range p.endpoints {
-		if e.pools--; e.pools == 0 {
-			delete(o.endpoints, e.id)
-		}
+	b, err := llm.DecodeBudget([]byte(x.budget))
+	if err != nil {
+		return nil, fmt.Errorf("bad budget: %w", err)
 	}
-}
-
-// close waits for the attempts in flight, whose context has ended, and drops idle connections.
-func (o *openaiProvider) close() {
-	o.flights.Wait()
-	o.client.CloseIdleConnections()
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	clear(o.pools)
-	clear(o.endpoints)
-	o.order = nil
+	if !r.priced && (b.Run.Micros > 0 || b.Model.Micros > 0) {
+		return nil, fmt.Errorf("model %q: %w in the file of %sPRICES", r.spec.Name, errNoPrice, EnvPrefix)
+	}
+	req.Budget = &b
+	return req, nil
 }

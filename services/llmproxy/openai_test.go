@@ -1,6 +1,7 @@
 package llmproxy
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -9,8 +10,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/myriad-sim/myriad/internal/control"
 	"github.com/myriad-sim/myriad/internal/llm"
 	"github.com/myriad-sim/myriad/pkg/scenario"
+	"github.com/myriad-sim/myriad/pkg/subjects"
 )
 
 func TestOpenAIAsksWhatItIsTold(t *testing.T) {
@@ -166,37 +169,37 @@ func TestOpenAIWaitsAsLongAsTheServerAsks(t *testing.T) {
 	require.Equal(t, []int{1}, start(t, cfg).ask(t, request(t, g.model(), nil, 1)).retries)
 }
 
-func TestRetryAfter(t *testing.T) {
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for header, want := range map[string]time.Duration{
-		"": 0, "7": 7 * time.Second, "0.5": 500 * time.Millisecond, "-3": 0, "soon": 0, "NaN": 0, "1e300": 1<<31*time.Second - time.Second,
-		"Fri, 02 Jan 2026 03:04:35 GMT": 30 * time.Second, "Fri, 02 Jan 2026 03:04:00 GMT": 0,
-	} {
-		require.Equal(t, want, retryAfter(header, now), header)
-	}
-}
-
-// While a server is down its calls wait, without using up their attempts, and go on when it is back.
+// While a server is down its calls wait, however long that takes, and the coordinators hear of it. When it is back all goes
+// on, and nothing counts as an attempt.
 func TestOpenAICallsWaitForAServerThatIsDown(t *testing.T) {
 	f := fake(t, func(r chatRequest, _ int) answer { return say("back " + r.last()) })
 	address := f.Listener.Addr().String()
 	m := f.model()
 	f.Close()
 	cfg := fast(t)
-	cfg.MaxAttempts = 6
+	cfg.MaxAttempts, cfg.RetryFor, cfg.DownAfter = 1, 200*time.Millisecond, 50*time.Millisecond
 	s := start(t, cfg)
+	told, err := s.nc.SubscribeSync(subjects.Service(subjects.ServiceCoordinator, control.Models))
+	require.NoError(t, err)
 	payload, err := llm.EncodeRequest(request(t, m, nil, 3))
 	require.NoError(t, err)
 	sub := s.send(t, payload)
-	// Far more tests of the server than a call has attempts.
-	until(t, func() bool {
-		s.svc.openai.mu.Lock()
-		defer s.svc.openai.mu.Unlock()
-		for _, p := range s.svc.openai.order {
-			return !p.down.IsZero() && time.Since(p.down) > 15*cfg.BreakerWait
-		}
-		return false
-	}, "the pool is down for long")
+	outage := func() control.Outage {
+		msg, err := told.NextMsg(20 * time.Second)
+		require.NoError(t, err)
+		require.NotEmpty(t, msg.Reply, "a coordinator answers every request")
+		var o control.Outage
+		require.NoError(t, json.Unmarshal(msg.Data, &o))
+		require.Equal(t, []string{"r1", "player"}, []string{o.Run, o.Model})
+		require.NotEmpty(t, o.From)
+		return o
+	}
+	for range 2 { // it is said again while it lasts, which is longer than a call would be tried
+		o := outage()
+		require.True(t, o.Down)
+		require.Contains(t, o.Reason, "connection refused")
+		require.Contains(t, o.Reason, address)
+	}
 	back := &http.Server{Handler: f.Config.Handler}
 	ln := listen(t, address)
 	ended := make(chan error, 1)
@@ -206,6 +209,7 @@ func TestOpenAICallsWaitForAServerThatIsDown(t *testing.T) {
 		r := next(t, sub)
 		for i, at := range r.Index {
 			require.Nil(t, r.Error)
+			require.Zero(t, r.Retries[i])
 			got[at] = r.Text[i]
 		}
 		if r.Done {
@@ -213,28 +217,9 @@ func TestOpenAICallsWaitForAServerThatIsDown(t *testing.T) {
 		}
 	}
 	require.Equal(t, map[uint32]string{0: "back agent 0", 1: "back agent 1", 2: "back agent 2"}, got)
+	require.False(t, outage().Down)
 	require.NoError(t, back.Close())
 	require.ErrorIs(t, <-ended, http.ErrServerClosed)
-}
-
-func TestOpenAICallsDoNotWaitForEver(t *testing.T) {
-	f := fake(t, nil)
-	m := f.model()
-	f.Close()
-	cfg := fast(t)
-	cfg.RetryFor = 300 * time.Millisecond
-	m.Concurrency = 1
-	s := start(t, cfg)
-	got := s.ask(t, request(t, m, nil, 20))
-	for _, e := range got.errs {
-		require.Regexp(t, `given up after|no model server could be reached`, e)
-		require.Contains(t, e, "connection refused")
-	}
-	until(t, func() bool {
-		s.svc.openai.mu.Lock()
-		defer s.svc.openai.mu.Unlock()
-		return len(s.svc.openai.pools)+len(s.svc.openai.order)+len(s.svc.openai.endpoints) == 0
-	}, "nothing is kept for a model without calls")
 }
 
 func TestOpenAIBoundsCallsInFlight(t *testing.T) {
@@ -278,60 +263,6 @@ func TestOpenAISharesWorkBetweenEndpoints(t *testing.T) {
 	require.Equal(t, 200, len(slow.requests())+len(quick.requests()))
 	require.GreaterOrEqual(t, len(slow.requests()), 4)
 	require.Greater(t, len(quick.requests()), 150, "who is done sooner gets more")
-}
-
-// A run of one call does not wait for a run of many to end, nor a request for another of its run.
-func TestOpenAIQueuesFairly(t *testing.T) {
-	gate := make(chan struct{})
-	f := fake(t, func(r chatRequest, _ int) answer {
-		return func(w http.ResponseWriter, r *http.Request) {
-			select {
-			case <-gate:
-			case <-r.Context().Done():
-			}
-			write(w, body("ok", "stop"))
-		}
-	})
-	s := start(t, fast(t))
-	m := f.model()
-	m.Concurrency = 1
-	send := func(run, text string, n int) {
-		req := request(t, m, nil, n)
-		req.Run = run
-		for i := range req.Calls {
-			req.Calls[i].Messages[0].Content = fmt.Sprint(text, i)
-		}
-		payload, err := llm.EncodeRequest(req)
-		require.NoError(t, err)
-		before := accepted(s.svc)
-		s.send(t, payload)
-		until(t, func() bool { return accepted(s.svc) == before+int64(n) }, "accepted")
-		until(t, func() bool { return queued(s.svc) >= int(before)+n-1 }, "queued")
-	}
-	send("big", "big", 300)
-	send("big", "more", 300)
-	send("small", "small", 1)
-	close(gate)
-	until(t, func() bool { return len(f.requests()) == 601 }, "all asked")
-	place := map[string]int{}
-	for i, r := range f.requests() {
-		place[r.last()] = i
-	}
-	require.LessOrEqual(t, place["small0"], 2)
-	require.LessOrEqual(t, place["more0"], 4)
-	require.Less(t, place["more10"], place["big20"])
-	require.Less(t, place["big10"], place["more20"])
-	until(t, func() bool { return accepted(s.svc) == 0 }, "done")
-}
-
-func queued(s *Service) int {
-	s.openai.mu.Lock()
-	defer s.openai.mu.Unlock()
-	n := 0
-	for _, p := range s.openai.pools {
-		n += p.queue.waiting
-	}
-	return n
 }
 
 func TestOpenAIStopsInTheMiddleOfCalls(t *testing.T) {

@@ -17,16 +17,17 @@ import (
 
 // Service answers model calls from the bus. Make one with New; Start and Stop are called once each.
 type Service struct {
-	nc       *nats.Conn
-	log      *slog.Logger
-	cfg      Config
-	metrics  *metrics
-	players  players
-	openai   *openaiProvider
-	roll     *roll
-	queue    *queue // what accepted requests need done
-	words    *queue // what requesters are told at once: taken or refused
-	timers   *timers
+	nc      *nats.Conn
+	log     *slog.Logger
+	cfg     Config
+	metrics *metrics
+	players players
+	openai  *openaiProvider
+	forward *forwarder
+	roll    *roll
+	queue   *queue // what accepted requests need done
+	words   *queue // what requesters are told at once: taken or refused
+	timers  *timers
 
 	mu       sync.Mutex
 	started  bool
@@ -47,11 +48,11 @@ func New(nc *nats.Conn, log *slog.Logger, cfg Config) (*Service, error) {
 		nc: nc, log: log, cfg: cfg, metrics: newMetrics(), queue: newQueue(), words: newQueue(), timers: new(timers),
 		roll: &roll{maxCalls: int64(cfg.MaxCalls), maxBytes: cfg.MaxBytes},
 	}
-	keys, err := newKeyring(cfg.KeyHosts)
-	if err != nil {
+	var err error
+	if s.openai, err = newOpenAI(log, cfg, s.queue); err != nil {
 		return nil, err
 	}
-	s.openai = newOpenAI(log, cfg, keys, s.timers)
+	s.forward = newForwarder(nc, log, cfg, s.openai.keys, s.openai.prices, s.openai.client)
 	s.players = players{
 		metrics: s.metrics, known: map[string]prepared{},
 		providers: map[string]provider{
@@ -78,6 +79,12 @@ func (s *Service) Start(ctx context.Context) error {
 	}
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
+	if err := s.openai.start(ctx, s.nc); err != nil {
+		return errors.Join(err, s.Stop(ctx))
+	}
+	if err := s.forward.start(ctx, s.openai.book); err != nil {
+		return errors.Join(err, s.Stop(ctx))
+	}
 	for range max(2, runtime.GOMAXPROCS(0)) {
 		s.running.Go(s.queue.work)
 	}
@@ -123,13 +130,13 @@ func (s *Service) Stop(ctx context.Context) error {
 		return nil
 	}
 	s.roll.close()
-	err := s.unsubscribe(ctx)
+	err := errors.Join(s.unsubscribe(ctx), s.forward.stop(ctx))
 	s.cancel()
 	s.timers.stop()
 	s.queue.close()
 	s.words.close()
 	s.running.Wait()
-	s.openai.close()
+	err = errors.Join(err, s.openai.close(ctx, s.nc.IsConnected()))
 	for _, x := range s.roll.open() {
 		x.abandon()
 	}
@@ -150,7 +157,7 @@ func (s *Service) unsubscribe(ctx context.Context) error {
 		err = s.micro.Stop()
 	}
 	if s.sub != nil {
-		err = errors.Join(err, s.drain(ctx))
+		err = errors.Join(err, drain(ctx, s.nc, s.sub))
 	}
 	if s.nc.IsClosed() {
 		return nil // the subscription ended with the connection
@@ -158,13 +165,17 @@ func (s *Service) unsubscribe(ctx context.Context) error {
 	return err
 }
 
-func (s *Service) drain(ctx context.Context) error {
-	if !s.nc.IsConnected() {
-		return s.sub.Unsubscribe() // draining would wait for a broker that is not there
+// drain returns when no message is being received any more; those that had arrived have been.
+func drain(ctx context.Context, nc *nats.Conn, sub *nats.Subscription) error {
+	if nc.IsClosed() {
+		return nil // the subscription ended with the connection
+	}
+	if !nc.IsConnected() {
+		return sub.Unsubscribe() // draining would wait for a broker that is not there
 	}
 	ended := make(chan struct{})
-	s.sub.SetClosedHandler(func(string) { close(ended) })
-	if err := s.sub.Drain(); err != nil {
+	sub.SetClosedHandler(func(string) { close(ended) })
+	if err := sub.Drain(); err != nil {
 		return err
 	}
 	select {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -110,13 +111,13 @@ func TestABadConversationFailsAlone(t *testing.T) {
 // A content filter that speaks of one conversation does not make others be asked again.
 func TestAConversationsOwnErrorIsItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		seen := 0
+		var seen atomic.Int64
 		srv := &scripted{answer: func(_ context.Context, text string) (modelserver.Completion, error) {
 			switch text {
 			case "q3":
 				return modelserver.Completion{Err: oops(modelserver.Rejected, "withheld"), TokensIn: 5}, nil
 			case "q4":
-				if seen++; seen == 1 {
+				if seen.Add(1) == 1 {
 					return modelserver.Completion{Err: oops(modelserver.Malformed, "empty")}, nil
 				}
 			}
@@ -159,9 +160,9 @@ func TestBatchesThatNeverGoWellAreGivenUp(t *testing.T) {
 
 func TestAnOverloadedBatchWaitsWhole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := 0
+		var n atomic.Int64
 		srv := &scripted{before: func(context.Context, asked) error {
-			if n++; n == 1 {
+			if n.Add(1) == 1 {
 				return &modelserver.Error{Kind: modelserver.Overloaded, Text: "later", After: 7 * time.Second}
 			}
 			return nil
@@ -181,8 +182,11 @@ func TestAnOverloadedBatchWaitsWhole(t *testing.T) {
 func TestCallsOfABatchThatTookTooLongGoAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := &scripted{before: func(ctx context.Context, a asked) error {
-			if slices.Contains(a.texts, "q3") {
+			switch {
+			case a.batch:
 				return pass(ctx, 15*time.Second)
+			case a.texts[0] == "q3":
+				return pass(ctx, 8*time.Second)
 			}
 			return pass(ctx, time.Second)
 		}}
@@ -193,8 +197,8 @@ func TestCallsOfABatchThatTookTooLongGoAlone(t *testing.T) {
 		r := s.ask(spec, numbered("q", 8))
 		time.Sleep(13 * time.Second) //nolint:forbidigo // of synctest's time
 		require.Equal(t, 7, r.count(func(c Completion) bool { return c.Err == "" && c.Retries == 1 }))
-		spec.Timeout = 20 * time.Second
 		r.wait()
+		require.Equal(t, 8, r.count(func(c Completion) bool { return c.Err == "" && c.Retries == 1 }))
 		for _, q := range srv.requests()[1:] {
 			require.False(t, q.batch)
 		}
@@ -295,6 +299,6 @@ func TestBatchesFindTheirSize(t *testing.T) {
 	}
 	tail := size(t, func(n int) time.Duration { return time.Second + time.Duration(n)*40*time.Millisecond })
 	overhead := size(t, func(n int) time.Duration { return time.Second + 20*time.Second/time.Duration(n) })
-	require.Less(t, tail, 60, "of 128 at most")
-	require.Greater(t, overhead, 80)
+	require.Less(t, tail, 80, "of 128 at most")
+	require.Greater(t, overhead, 90)
 }

@@ -17,13 +17,13 @@ import (
 type mortal struct {
 	scripted
 	dead atomic.Bool
-	kill chan struct{}
+	kill atomic.Pointer[chan struct{}]
 	took time.Duration
-	sick bool // health says all is well
 }
 
 func newMortal(took time.Duration) *mortal {
-	m := &mortal{kill: make(chan struct{}), took: took}
+	m := &mortal{took: took}
+	m.revive()
 	m.before = func(ctx context.Context, a asked) error {
 		if m.dead.Load() {
 			return oops(modelserver.Unreached, m.url+": connection refused")
@@ -31,14 +31,14 @@ func newMortal(took time.Duration) *mortal {
 		select {
 		case <-ctx.Done():
 			return oops(modelserver.Lost, "time is up")
-		case <-m.kill:
+		case <-*m.kill.Load():
 			return oops(modelserver.Lost, m.url+": connection reset")
 		case <-time.After(m.took):
 			return nil
 		}
 	}
 	m.healthy = func() error {
-		if m.dead.Load() && !m.sick {
+		if m.dead.Load() {
 			return oops(modelserver.Unreached, m.url+": connection refused")
 		}
 		return nil
@@ -48,11 +48,12 @@ func newMortal(took time.Duration) *mortal {
 
 func (m *mortal) die() {
 	m.dead.Store(true)
-	close(m.kill)
+	close(*m.kill.Load())
 }
 
 func (m *mortal) revive() {
-	m.kill = make(chan struct{})
+	kill := make(chan struct{})
+	m.kill.Store(&kill)
 	m.dead.Store(false)
 }
 
@@ -77,9 +78,7 @@ func TestCallsOfADeadEndpointGoElsewhere(t *testing.T) {
 			texts := numbered("q", 1500)
 			r := s.ask(s.spec(), texts)
 			time.Sleep(3300 * time.Millisecond) //nolint:forbidigo // of synctest's time
-			a.mu.Lock()
-			flying := a.now
-			a.mu.Unlock()
+			flying, _, _, _ := a.seen()
 			require.Positive(t, flying)
 			a.die()
 			time.Sleep(10 * time.Second) //nolint:forbidigo // of synctest's time
@@ -123,8 +122,8 @@ func TestCallsWaitForServersThatAreDown(t *testing.T) {
 		require.Equal(t, 1, s.heard.count("down two"))
 		time.Sleep(time.Hour) //nolint:forbidigo // of synctest's time
 		require.InDelta(t, 1800, s.heard.count("down one"), 3, "repeated every two seconds")
-		gaps := a.probes[len(a.probes)-1].Sub(a.probes[len(a.probes)-2])
-		require.Equal(t, 5*time.Second, gaps)
+		_, _, _, probes := a.seen()
+		require.Equal(t, 5*time.Second, probes[len(probes)-1].Sub(probes[len(probes)-2]))
 		require.Less(t, len(a.requests())+len(b.requests()), 5, "calls do not knock at a door that is shut")
 		b.revive()
 		one.wait()
@@ -144,6 +143,14 @@ func TestCallsWaitForServersThatAreDown(t *testing.T) {
 func TestAnEndpointComesBackSlowly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newMortal(time.Second)
+		alive := a.before
+		var other atomic.Bool
+		a.before = func(ctx context.Context, q asked) error {
+			if q.batch && other.Load() { // it came back as another
+				return oops(modelserver.Lacking, "")
+			}
+			return alive(ctx, q)
+		}
 		s := play(t, config(), &a.scripted)
 		defer s.Stop()
 		s.ask(s.spec(), numbered("q", 500)).wait()
@@ -151,19 +158,14 @@ func TestAnEndpointComesBackSlowly(t *testing.T) {
 		r := s.ask(s.spec(), numbered("q", 200))
 		time.Sleep(time.Minute) //nolint:forbidigo // of synctest's time
 		var gaps []time.Duration
-		for i := range a.probes[1:] {
-			gaps = append(gaps, a.probes[i+1].Sub(a.probes[i]))
+		_, _, _, probes := a.seen()
+		for i := range probes[1:] {
+			gaps = append(gaps, probes[i+1].Sub(probes[i]))
 		}
 		require.Equal(t, []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 5 * time.Second}, gaps[:5])
-		a.revive()
 		from := len(a.requests())
-		alive := a.before
-		a.before = func(ctx context.Context, q asked) error { // it came back as another
-			if q.batch {
-				return oops(modelserver.Lacking, "")
-			}
-			return alive(ctx, q)
-		}
+		other.Store(true)
+		a.revive()
 		r.wait()
 		at := map[time.Duration]int{}
 		got := a.requests()[from:]
@@ -245,9 +247,9 @@ func TestAttemptsThatReachAServerAreBounded(t *testing.T) {
 
 func TestAServerThatAsksForAPauseGetsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := 0
+		var n atomic.Int64
 		srv := &scripted{before: func(context.Context, asked) error {
-			if n++; n == 1 {
+			if n.Add(1) == 1 {
 				return &modelserver.Error{Kind: modelserver.Overloaded, After: time.Hour}
 			}
 			return nil
@@ -269,11 +271,13 @@ func TestStopEndsAttempts(t *testing.T) {
 		s := play(t, config(), &a.scripted)
 		r := s.ask(s.spec(), numbered("q", 100), budget(1<<40))
 		synctest.Wait()
-		require.Positive(t, a.now)
+		now, _, _, _ := a.seen()
+		require.Positive(t, now)
 		began := time.Now()
 		s.Stop()
 		require.Zero(t, time.Since(began))
-		require.Zero(t, a.now)
+		now, _, _, _ = a.seen()
+		require.Zero(t, now)
 		require.Equal(t, 100, r.left)
 		require.Empty(t, r.refused)
 		_, ok := s.try(s.spec(), numbered("q", 1))

@@ -132,6 +132,13 @@ func (s *scripted) Load(context.Context) (modelserver.Load, error) {
 	return modelserver.Load{}, modelserver.ErrNoMetrics
 }
 
+// seen is what the server has counted so far.
+func (s *scripted) seen() (now, most, loads int, probes []time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now, s.most, s.loads, append([]time.Time(nil), s.probes...)
+}
+
 func oops(k modelserver.Kind, text string) error { return &modelserver.Error{Kind: k, Text: text} }
 
 // lacking makes a server without a batch endpoint.

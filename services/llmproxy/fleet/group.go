@@ -1,6 +1,9 @@
 package fleet
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // tier is groups that take turns, a quantum of calls each: long enough for the prefix cache of a server to be of use, and
 // short enough that none waits for all the calls of another.
@@ -27,6 +30,7 @@ func (t *tier) add(j *job) {
 	name := groupName{j.spec.manner, j.System}
 	g, ok := t.byName[name]
 	if !ok {
+		name.system = strings.Clone(name.system) // it is part of a payload
 		g = &group{name: name, spec: j.spec, tier: t}
 		t.byName[name] = g
 		t.groups = append(t.groups, g)

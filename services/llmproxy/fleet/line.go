@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/myriad-sim/myriad/internal/llm"
 )
@@ -35,7 +36,8 @@ type pack struct {
 }
 
 func newLine(name lineName) *line {
-	l := &line{name: name, jobs: map[*job]struct{}{}}
+	l := &line{name: lineName{strings.Clone(name.run), name.model}, // a request's strings are parts of its payload
+		jobs: map[*job]struct{}{}}
 	for i := range l.tiers {
 		l.tiers[i].byName = map[groupName]*group{}
 	}

@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,11 +34,11 @@ func gathered(t *testing.T, reg *prometheus.Registry) map[string]float64 {
 
 func TestMetrics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := 0
+		var n atomic.Int64
 		a, b := newMortal(time.Second), newMortal(time.Second)
 		alive := a.before
 		a.before = func(ctx context.Context, q asked) error {
-			if n++; n == 1 {
+			if n.Add(1) == 1 {
 				return oops(modelserver.Overloaded, "")
 			}
 			return alive(ctx, q)

@@ -22,7 +22,7 @@ func (q *queue) admit(j *job) {
 	l, ok := q.byName[name]
 	if !ok {
 		l = newLine(name)
-		q.byName[name] = l
+		q.byName[l.name] = l
 		q.lines = append(q.lines, l)
 	}
 	l.admit(j)

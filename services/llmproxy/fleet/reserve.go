@@ -37,7 +37,7 @@ func (f *Fleet) reserve(l *line, fl *flight) bool {
 		}
 		switch {
 		case spent:
-			f.refuseAll(l, llm.RefusedBudget+": "+err.Error())
+			f.refuseAll(l, llm.RefusedBudget+err.Error())
 		case errors.Is(err, usage.ErrWait) || errors.Is(err, usage.ErrStopped):
 			fl.pool.queue.addPack(&pack{calls: fl.calls, pause: fl.pause}, true)
 			l.parked = true // wake needs the lock, so it comes after this

@@ -34,7 +34,7 @@ func TestABudgetIsNeverExceeded(t *testing.T) {
 			second.wait()
 			other.wait()
 			for _, r := range []*result{first, second} {
-				require.True(t, strings.HasPrefix(r.refused, llm.RefusedBudget+": run r1 may spend 5000 tokens"), r.refused)
+				require.True(t, strings.HasPrefix(r.refused, llm.RefusedBudget+"run r1 may spend 5000 tokens"), r.refused)
 			}
 			answered := first.count(func(c Completion) bool { return c.Err == "" }) + second.count(func(c Completion) bool { return c.Err == "" })
 			require.Equal(t, 1200-answered, first.left+second.left)

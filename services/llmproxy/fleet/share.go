@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"hash"
+	"strings"
 	"time"
 
 	"github.com/myriad-sim/myriad/internal/usage"
@@ -122,6 +123,7 @@ func (f *Fleet) sharesOf(run string) *shares {
 	t, ok := f.shares[run]
 	if !ok {
 		t = &shares{leaders: map[key]*leader{}, answers: map[key]*list.Element{}}
+		run = strings.Clone(run) // it is part of a payload
 		f.shares[run] = t
 		f.at(now.Add(keepShared), func(at time.Time) { f.forgetShares(run, at) })
 	}

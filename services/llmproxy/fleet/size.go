@@ -14,14 +14,16 @@ type sizer struct {
 }
 
 const (
-	leastShare = 1.0 / 64
+	leastShare = 1.0 / 16
 	shareStep  = 1.4
+	// Below that the work for a request is most of the work for a call, whatever a busy machine makes of the measurements.
+	leastSize = 16
 	// A smaller size must bring something; a larger one must only do no harm, because it is less work for both sides.
-	brings = 1.02
+	brings = 1.04
 	harms  = 0.97
 	// A look is the mean of some windows, after those that still had batches of the size before.
 	windowsPast = 3
-	windowsLook = 2
+	windowsLook = 4
 	// restFor is how many looks a size that was found good is kept before a smaller one is tried again.
 	restFor = 6
 )
@@ -30,7 +32,8 @@ func (s *sizer) reset() { *s = sizer{share: 1} }
 
 // of is the size for a number of places.
 func (s *sizer) of(places, most int) int {
-	return max(1, min(most, int(float64(places)/4*s.share)))
+	quarter := places / 4
+	return max(1, min(most, quarter, max(leastSize, int(float64(quarter)*s.share))))
 }
 
 // observe takes the conversations a second of a window in which the endpoint always had as many as it is given, and makes

@@ -1,0 +1,81 @@
+package test
+
+import (
+	"encoding/hex"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/myriad-sim/myriad/internal/control"
+	"github.com/myriad-sim/myriad/internal/fakevllm"
+	"github.com/myriad-sim/myriad/internal/natstest"
+	"github.com/myriad-sim/myriad/internal/results"
+	"github.com/myriad-sim/myriad/internal/stack"
+)
+
+// services are the five services as processes on a NATS server, with two llmproxies.
+type services struct {
+	*system
+	proxies [2]*process
+}
+
+func startServices(t testing.TB, env ...string) services {
+	t.Helper()
+	server := natstest.Start(t)
+	c := call{env: append(env, "MYRIAD_NATS_URL="+server.URL(), "MYRIAD_COORDINATOR_HTTP=127.0.0.1:0")}
+	var s services
+	for _, name := range stack.Names {
+		p := c.start(t, name)
+		if name == "llmproxy" {
+			s.proxies[0] = p
+		}
+	}
+	s.proxies[1] = c.start(t, "llmproxy")
+	s.system = connect(t, server)
+	s.ready(t, 1)
+	for _, p := range s.proxies {
+		p.says(t, &p.err, "llmproxy runs on ")
+	}
+	return s
+}
+
+// noticed is how soon a host knows that its llmproxy is gone; the machine of a test may be busy.
+const noticed, slack = 3 * time.Second, 1500 * time.Millisecond
+
+// An llmproxy that is killed in the middle of a round: the host notices soon, and asks the other one what is not answered
+// yet, and nothing else.
+func TestKilledProxy(t *testing.T) {
+	t.Parallel()
+	const agents = 400
+	source := func(name, url string) string { return guessingOn(name, 2, agents, "concurrency: 400,", "", url) }
+	_, quick := startVLLM(t, fakevllm.Options{Deterministic: true})
+	undisturbed := startSystem(t, nil).play(t, control.Submission{Source: source("undisturbed", quick)})
+
+	// Two agents in five are answered when the proxy dies.
+	server, url := startVLLM(t, fakevllm.Options{Deterministic: true, NoBatch: true, PerToken: time.Second, MaxSeqs: 160})
+	s := startServices(t, "MYRIAD_AGENTHOST_BATCH=20")
+	run := s.submit(t, control.Submission{Source: source("disturbed", url)})
+	require.Eventually(t, func() bool { return server.Stats().Completions > 0 }, patience, often)
+	before := still(t, 1, server)
+	require.Equal(t, uint64(agents), before.Asked, "everybody is asked before the proxy dies")
+	killed := time.Now()
+	require.NoError(t, s.proxies[0].cmd.Process.Kill())
+	require.Eventually(t, func() bool { return server.Stats().Asked > agents }, patience, often/4)
+	took := time.Since(killed)
+	t.Logf("asked again %v after the kill", took)
+	require.LessOrEqual(t, took, noticed+slack)
+
+	st := s.settled(t, run)
+	require.Equal(t, "finished", st.Status(), st.Reason)
+	require.Equal(t, hex.EncodeToString(undisturbed.Hash), answersOnce(t, s.js, run))
+	lost := server.Stats().Aborted
+	require.Positive(t, lost, "the proxy that was killed had nothing to do")
+	require.Less(t, lost, uint64(before.InFlight), "the other one had nothing to do")
+	require.Equal(t, 2*agents+lost, server.Stats().Asked, "what was answered is not asked again")
+	sum := results.Summary(st)
+	require.Zero(t, sum.Receipt.Lost)
+	require.Zero(t, sum.Receipt.Duplicates)
+	require.Equal(t, int(lost), sum.Receipt.RepeatedCalls)
+	require.Zero(t, sum.Receipt.Retries, "no model server failed")
+}
