@@ -136,6 +136,10 @@ func TestHostFindsOut(t *testing.T) {
 				require.NoError(t, err)
 				require.Positive(t, got[Rate])
 				require.Zero(t, int(got[Sent])%4)
+				got, err = play(t, Load{Kind: byGateway, NATS: s.URL(), Request: 2, Rate: 200, Warm: 50 * time.Millisecond, For: 200 * time.Millisecond})
+				require.NoError(t, err)
+				require.InDelta(t, 50, got[Sent], 30)
+				require.Positive(t, got[P50])
 				return
 			}
 			require.ErrorIs(t, err, bench.ErrLost)
