@@ -53,11 +53,14 @@ func TestKilledProxy(t *testing.T) {
 	undisturbed := startSystem(t, nil).play(t, control.Submission{Source: source("undisturbed", quick)})
 
 	// Two agents in five are answered when the proxy dies.
-	server, url := startVLLM(t, fakevllm.Options{Deterministic: true, NoBatch: true, PerToken: time.Second, MaxSeqs: 160})
+	server, url := startVLLM(t, fakevllm.Options{Deterministic: true, NoBatch: true, PerToken: 600 * time.Millisecond, MaxSeqs: 160})
 	s := startServices(t, "MYRIAD_AGENTHOST_BATCH=20")
 	run := s.submit(t, control.Submission{Source: source("disturbed", url)})
-	require.Eventually(t, func() bool { return server.Stats().Completions > 0 }, patience, often)
-	before := still(t, 1, server)
+	var before fakevllm.Stats
+	require.Eventually(t, func() bool { // what the proxy has it has passed on
+		before = still(t, 1, server)
+		return before.Completions > 0 && s.order(t, control.Status, control.Order{Run: run}).Answered == int(before.Completions)
+	}, patience, often)
 	require.Equal(t, uint64(agents), before.Asked, "everybody is asked before the proxy dies")
 	killed := time.Now()
 	require.NoError(t, s.proxies[0].cmd.Process.Kill())

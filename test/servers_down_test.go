@@ -19,7 +19,7 @@ import (
 func TestModelServersDieAndComeBack(t *testing.T) {
 	t.Parallel()
 	const agents, rounds, concurrency = 64, 2, 16
-	options := fakevllm.Options{Deterministic: true, PerToken: 300 * time.Millisecond}
+	options := fakevllm.Options{Deterministic: true, PerToken: 200 * time.Millisecond}
 	plain := options
 	plain.PerToken = 0
 	_, quick := startVLLM(t, plain)

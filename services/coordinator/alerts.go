@@ -21,6 +21,7 @@ type budgetEvent struct {
 	Which   string      `json:"which" doc:"run, or model and its name." example:"model player"`
 	Unit    string      `json:"unit" enum:"tokens,money"`
 	Spent   json.Number `json:"spent" doc:"So much was used: tokens, or an exact amount of money."`
+	Held    json.Number `json:"held" doc:"So much more was set aside for calls under way."`
 	Cap     json.Number `json:"cap" doc:"So much may be used."`
 }
 
@@ -28,9 +29,9 @@ const kindBudget = "budget"
 
 // fill says how much of a cap was used.
 type fill struct {
-	which      string
-	unit       usage.Unit
-	spent, cap uint64
+	which            string
+	unit             usage.Unit
+	spent, held, cap uint64
 }
 
 func (f fill) share() float64 { return float64(f.spent) / float64(f.cap) }
@@ -38,17 +39,23 @@ func (f fill) share() float64 { return float64(f.spent) / float64(f.cap) }
 // tightest is the cap of an account that is nearest to its end; false if it has none.
 func tightest(a usage.Account) (fill, bool) {
 	var all []fill
-	add := func(which string, c usage.Cap, used usage.Amount) {
+	add := func(which string, c usage.Cap, used, held usage.Amount) {
 		if c.Tokens > 0 {
-			all = append(all, fill{which, usage.Tokens, used.Tokens, c.Tokens})
+			all = append(all, fill{which, usage.Tokens, used.Tokens, held.Tokens, c.Tokens})
 		}
 		if c.Micros > 0 {
-			all = append(all, fill{which, usage.Money, used.Micros, c.Micros})
+			all = append(all, fill{which, usage.Money, used.Micros, held.Micros, c.Micros})
 		}
 	}
-	add("run", a.Caps.Run, a.Total().Amount())
+	add("run", a.Caps.Run, a.Total().Amount(), a.Held())
 	for name, c := range a.Caps.Models {
-		add("model "+name, c, a.Models[name].Amount())
+		var held usage.Amount
+		for _, s := range a.Slices {
+			if s.Model == name {
+				held.Tokens, held.Micros = held.Tokens+s.Amount.Tokens, held.Micros+s.Amount.Micros
+			}
+		}
+		add("model "+name, c, a.Models[name].Amount(), held)
 	}
 	if len(all) == 0 {
 		return fill{}, false
@@ -66,7 +73,7 @@ func newBudgetEvent(run string, a usage.Alert, f fill) budgetEvent {
 	number := func(n uint64) json.Number { return json.Number(amount(f.unit, n)) }
 	return budgetEvent{
 		Time: a.At.UTC(), Run: run, Percent: a.Percent, Share: f.share(), Which: f.which, Unit: string(f.unit),
-		Spent: number(f.spent), Cap: number(f.cap),
+		Spent: number(f.spent), Held: number(f.held), Cap: number(f.cap),
 	}
 }
 
@@ -122,7 +129,7 @@ func (s *alerts) hear(run string, a usage.Account) {
 		if alert.Percent < 80 {
 			level = slog.LevelInfo
 		}
-		s.log.Log(context.Background(), level, "budget used", "run", run, "percent", e.Percent, "which", e.Which, "unit", e.Unit, "spent", e.Spent, "cap", e.Cap)
+		s.log.Log(context.Background(), level, "budget used", "run", run, "percent", e.Percent, "which", e.Which, "unit", e.Unit, "spent", e.Spent, "held", e.Held, "cap", e.Cap)
 	}
 }
 

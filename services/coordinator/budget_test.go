@@ -234,7 +234,7 @@ func TestAlertsAreLoggedOnce(t *testing.T) {
 	half := hear(50, start.Add(time.Minute))
 	require.Equal(t, 1, strings.Count(half, "\n"))
 	require.Contains(t, half, "level=INFO")
-	require.Contains(t, half, `percent=50 which="model m" unit=money spent=1.00 cap=2.00`)
+	require.Contains(t, half, `percent=50 which="model m" unit=money spent=1.00 held=0.00 cap=2.00`)
 	for _, percent := range []int{80, 100} {
 		more := hear(percent, start.Add(time.Minute))
 		require.Equal(t, 1, strings.Count(more, "\n"))
@@ -246,7 +246,7 @@ func TestAlertsAreLoggedOnce(t *testing.T) {
 	require.Empty(t, s.from("other", 0))
 	data, err := json.Marshal(s.from("r", 1)[0])
 	require.NoError(t, err)
-	require.Contains(t, string(data), `"spent":1.00,"cap":2.00`)
+	require.Contains(t, string(data), `"spent":1.00,"held":0.00,"cap":2.00`)
 
 	out.Reset()
 	s.hear("r", usage.Account{Err: usage.ErrDamaged})

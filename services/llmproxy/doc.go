@@ -14,6 +14,8 @@
 // No provider keeps a goroutine for a call that waits: 4,000 dummy requests are 4,000 timers, and calls to model
 // servers wait in a queue that is fair between runs and between the requests of a run.
 //
+// What is not chat, such as embeddings and images, is passed through to a server that offers it (forward.go).
+//
 // No call is kept. A requester that hears nothing for three seconds asks another proxy.
 //
 // What runs spend is in the account of internal/usage, which is the only durable thing; the coordinators hear of models

@@ -180,9 +180,13 @@ func (f *Fleet) fail(fl *flight, err *modelserver.Error, rejected bool, now time
 
 // fatal ends a call for good. The first of a kind is logged, not a million of them.
 func (f *Fleet) fatal(c call, why string, rejected bool, now time.Time) {
-	if p := c.job.pool; !rejected && p.warned != why {
+	if p := c.job.pool; p.warned != why {
 		p.warned = why
-		f.log.Warn("model calls fail", "run", c.job.Run, "round", c.job.Round, "model", c.job.spec.Params.Model, "error", c.history(why, now))
+		what := "model calls fail"
+		if rejected {
+			what = "a model server refuses calls for their content; their answers will be missing"
+		}
+		f.log.Warn(what, "run", c.job.Run, "round", c.job.Round, "model", c.job.spec.Params.Model, "error", c.history(why, now))
 	}
 	f.finish(c, Completion{Err: c.history(why, now), Rejected: rejected})
 }
