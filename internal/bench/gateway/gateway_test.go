@@ -128,8 +128,9 @@ func TestTables(t *testing.T) {
 			require.Len(t, row, len(table.Head), table.Title)
 		}
 	}
-	require.Equal(t, []string{directName, "1.00", "800 (500–1,000)", "–", "1.25 (1.00–2.00)", "–", "–", "2.50 (2.00–4.00)"}, tables[0].Rows[0])
+	require.Equal(t, []string{directName, "1.00", "800 (500–1,000)", "–", "3.75 (3.00–6.00)", "–", "1.25 (1.00–2.00)", "–", "–", "2.50 (2.00–4.00)"}, tables[0].Rows[0])
 	require.Equal(t, "3.00", tables[0].Rows[2][3], "the gateway is the third measurement")
+	require.Equal(t, "1.00", tables[0].Rows[2][5], "all take as much time of cores")
 	require.Equal(t, []string{holdBatches, "25.0", "30.0", "100", "100", "0.000", "0.000", "1.00", "3.00", "2.00"}, tables[4].Rows[0])
 	require.Equal(t, "0.000", tables[5].Rows[0][6], "added at the median")
 	require.Equal(t, "250 (200–400)", tables[5].Rows[0][9], "added at the 99th percentile")

@@ -42,16 +42,28 @@ func table(t bench.Table, rows [][]string) []bench.Table {
 	return []bench.Table{t}
 }
 
-// rates are lines of rates, with the ratio to another case and the time of cores that a completion takes.
+// cores is the time of all processes for a completion, of each repeat.
+func cores(samples []bench.Figures) []float64 {
+	var out []float64
+	for _, s := range samples {
+		out = append(out, s[ClientCPU]+s[BrokerCPU]+s[ProxyCPU]+s[ServerCPU])
+	}
+	return out
+}
+
+// rates are lines of rates, with the ratio to another case, and the time of cores that a completion takes with the same.
 func (r *Report) rates(part string, rows []row) [][]string {
 	var out [][]string
 	for _, line := range rows {
-		s := r.samples(part, line.name)
+		s, beside := r.samples(part, line.name), r.samples(part, line.beside)
 		if len(s) == 0 {
 			continue
 		}
 		rate := of(s, Rate)
-		cells := []string{line.name, cell(of(s, BatchSize)), cell(rate), cell(ratio(rate, of(r.samples(part, line.beside), Rate)))}
+		cells := []string{
+			line.name, cell(of(s, BatchSize)), cell(rate), cell(ratio(rate, of(beside, Rate))),
+			cell(scaled(cores(s), 1e6)), cell(ratio(cores(beside), cores(s))),
+		}
 		for _, f := range []bench.Figure{ClientCPU, BrokerCPU, ProxyCPU, ServerCPU} {
 			cells = append(cells, cell(scaled(of(s, f), 1e6)))
 		}
@@ -61,8 +73,9 @@ func (r *Report) rates(part string, rows []row) [][]string {
 }
 
 var (
-	rateHead = []string{"who asks", "a request", "completions/s", "÷ direct", "client, µs", "broker, µs", "gateway, µs", "server, µs"}
-	rateNote = "A request: conversations in one, as the server saw it. µs: time of a core for a completion, in each process; the client is who asks, a direct client or what stands for an agent host."
+	rateHead = []string{"who asks", "a request", "completions/s", "÷ direct", "cores, µs", "÷ direct", "client, µs", "broker, µs", "gateway, µs", "server, µs"}
+	rateNote = "A request: conversations in one, as the server saw it. µs: time of a core for a completion, of all processes and of each; the client is who asks, a direct client or what stands for an agent host. " +
+		"The second ratio is that of rates if cores were the only limit and nobody else used them: the direct client's time over this one's."
 )
 
 func (r *Report) batchTable() []bench.Table {

@@ -40,6 +40,7 @@ type stage struct {
 // Run plays every case against a provider.
 func Run(t *testing.T, p Provider) {
 	t.Run(p.Name, func(t *testing.T) {
+		t.Parallel() // most of the time something waits
 		s := &stage{Provider: p, t: t, bus: natstest.Start(t)}
 		s.proxy = startProxy(t, s.bus)
 		cases := map[string]func(*testing.T){
