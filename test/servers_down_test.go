@@ -19,7 +19,7 @@ import (
 func TestModelServersDieAndComeBack(t *testing.T) {
 	t.Parallel()
 	const agents, rounds, concurrency = 64, 2, 16
-	options := fakevllm.Options{Deterministic: true, PerToken: 200 * time.Millisecond}
+	options := fakevllm.Options{Deterministic: true, PerToken: 250 * time.Millisecond}
 	plain := options
 	plain.PerToken = 0
 	_, quick := startVLLM(t, plain)
@@ -102,7 +102,7 @@ func TestModelServersDieAndComeBack(t *testing.T) {
 // A person who stops a run that waits has the last word.
 func TestPauseOfARunThatWaits(t *testing.T) {
 	t.Parallel()
-	server, url := startVLLM(t, fakevllm.Options{PerToken: 150 * time.Millisecond})
+	server, url := startVLLM(t, fakevllm.Options{PerToken: time.Second})
 	sys := startSystem(t, nil)
 	run := sys.submit(t, control.Submission{Source: guessingOn("stopped", 1, 20, "", "", url)})
 	still(t, 20, server)

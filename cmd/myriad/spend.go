@@ -158,9 +158,10 @@ func (s *session) howToGoOn(ctx context.Context, run string) string {
 	most := slices.MaxFunc(caps, func(a, b capUse) int {
 		return cmp.Compare(float64(a.used)/float64(a.cap), float64(b.used)/float64(b.cap))
 	})
-	flag, value := "tokens", fmt.Sprint(2*most.cap)
+	more := 2*most.cap + most.cap/4 // a run that needed twice as much needs room for what its last calls may cost at most
+	flag, value := "tokens", fmt.Sprint(more)
 	if most.unit == usage.Money {
-		flag, value = "money", control.Money(2*most.cap).String()
+		flag, value = "money", control.Money(more).String()
 	}
 	if most.model != "" {
 		flag, value = "model-"+flag, most.model+"="+value

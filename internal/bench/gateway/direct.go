@@ -50,8 +50,8 @@ func newDirect(urls []string, inFlight int) *direct {
 func (d *direct) close() { d.http.CloseIdleConnections() }
 
 // conversation is what an agent is asked.
-func conversation(agent uint64) []message {
-	return []message{{"system", system}, {"user", string(appendQuestion(nil, agent))}}
+func conversation(say question, agent uint64) []message {
+	return []message{{"system", system}, {"user", string(say(nil, agent))}}
 }
 
 // chat asks for one completion.
@@ -70,7 +70,7 @@ func (d *direct) chat(ctx context.Context, agent uint64, messages []message) (st
 func (d *direct) batch(ctx context.Context, agent uint64, n int) ([]string, error) {
 	list := make([][]message, n)
 	for i := range list {
-		list[i] = conversation(agent + uint64(i))
+		list[i] = conversation(appendQuestion, agent+uint64(i))
 	}
 	got, err := d.post(ctx, agent, "/chat/completions/batch", list)
 	if err != nil {
@@ -124,7 +124,7 @@ func (d *direct) ask(ctx context.Context, m *meter, agent uint64, n int, batch b
 	if batch {
 		_, err = d.batch(ctx, agent, n)
 	} else {
-		_, err = d.chat(ctx, agent, conversation(agent))
+		_, err = d.chat(ctx, agent, conversation(appendQuestion, agent))
 	}
 	if err != nil {
 		m.fail(n, err.Error())

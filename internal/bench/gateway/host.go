@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/myriad-sim/myriad/internal/llm"
 	"github.com/myriad-sim/myriad/internal/rng"
@@ -17,16 +18,16 @@ import (
 )
 
 // host asks the gateway as agent hosts do: calls are written into requests, one inbox takes all results, and so many
-// requests are open at most.
+// calls are open at most.
 type host struct {
 	nc     *nats.Conn
 	m      *meter
 	head   llm.Request
 	prefix string
 	sub    *nats.Subscription
-	free   chan struct{} // a place for each request that may be open
+	free   *semaphore.Weighted // places for calls; nil: no bound
 	w      llm.RequestWriter
-	say    func(b []byte, agent uint64) []byte // appends what an agent is asked
+	say    question
 
 	mu   sync.Mutex
 	open map[uint64]*open
@@ -40,15 +41,14 @@ type open struct {
 	left int
 }
 
-// newHost makes a host with so many open requests at most; 0: no bound.
-func newHost(nc *nats.Conn, l *Load, m *meter, requests int) (*host, error) {
+func newHost(nc *nats.Conn, l *Load, m *meter) (*host, error) {
 	head, err := l.header()
 	if err != nil {
 		return nil, err
 	}
-	h := &host{nc: nc, m: m, head: head, prefix: nats.NewInbox() + ".", open: map[uint64]*open{}, say: appendQuestion}
-	if requests > 0 {
-		h.free = make(chan struct{}, requests)
+	h := &host{nc: nc, m: m, head: head, prefix: nats.NewInbox() + ".", open: map[uint64]*open{}, say: l.question()}
+	if l.Rate == 0 && l.InFlight > 0 {
+		h.free = semaphore.NewWeighted(int64(l.InFlight))
 	}
 	if h.sub, err = nc.Subscribe(h.prefix+"*", h.receive); err == nil {
 		err = h.sub.SetPendingLimits(-1, -1) // bounded by what is asked
@@ -59,20 +59,22 @@ func newHost(nc *nats.Conn, l *Load, m *meter, requests int) (*host, error) {
 	return h, nil
 }
 
-// place waits for a place for one more request.
-func (h *host) place(ctx context.Context) error {
+// places waits for places for n more calls.
+func (h *host) places(ctx context.Context, n int) error {
 	if h.free == nil {
 		return nil
 	}
-	select {
-	case h.free <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	return h.free.Acquire(ctx, int64(n))
+}
+
+// ended counts calls that have ended, which gives their places to others.
+func (h *host) ended(n int) {
+	if h.free != nil {
+		h.free.Release(int64(n))
 	}
 }
 
-// ask asks n agents, from one on, in a request whose place was taken.
+// ask asks n agents, from one on, in a request. Their places were taken.
 func (h *host) ask(agent uint64, n int) error {
 	h.id++
 	h.head.ID = h.id
@@ -145,6 +147,7 @@ func (h *host) take(o *open, r *llm.Result) {
 		o.seen[at] = true
 	}
 	o.left -= good + failed
+	h.ended(good + failed)
 	h.m.answered.Add(int64(good))
 	h.m.timed(o.sent, good)
 }
@@ -153,13 +156,11 @@ func (h *host) take(o *open, r *llm.Result) {
 func (h *host) over(id uint64, o *open, why string) {
 	if o.left > 0 {
 		h.m.fail(o.left, why)
+		h.ended(o.left)
 	}
 	h.mu.Lock()
 	delete(h.open, id)
 	h.mu.Unlock()
-	if h.free != nil {
-		<-h.free
-	}
 }
 
 // none waits until no request is open.
@@ -198,7 +199,7 @@ func (h *host) run(ctx, asking context.Context, l *Load) error {
 			}
 		})
 	}
-	for l.Rate == 0 && err == nil && h.place(asking) == nil {
+	for l.Rate == 0 && err == nil && h.places(asking, l.Request) == nil {
 		ask()
 	}
 	if err != nil {
@@ -210,7 +211,6 @@ func (h *host) run(ctx, asking context.Context, l *Load) error {
 // rounds has the agents of all groups asked, round by round. Agents of a group share a system prompt. With one call in a
 // request the groups come mixed.
 func (h *host) rounds(ctx context.Context, l *Load) error {
-	h.say = appendShort
 	draw := rng.NewKey(1, "bench/gateway")
 	prompts := make([]string, l.Groups)
 	for g := range prompts {
@@ -223,7 +223,7 @@ func (h *host) rounds(ctx context.Context, l *Load) error {
 				g = draw.IntN(l.Groups, uint64(n), uint32(round), 0, 0) //nolint:gosec // few rounds
 			}
 			h.head.System = prompts[g]
-			if err := h.place(ctx); err != nil {
+			if err := h.places(ctx, l.Request); err != nil {
 				return err
 			}
 			if err := h.ask(uint64(n*l.Request), l.Request); err != nil {

@@ -34,8 +34,9 @@ type Load struct {
 	Burst    int           `json:"burst"`     // direct calls that are sent together at a rate
 	Warm     time.Duration `json:"warm"`
 	For      time.Duration `json:"for"`
-	Groups   int           `json:"groups"` // of agents with a system prompt of their own, for rounds
-	Agents   int           `json:"agents"` // of a group
+	Reasoned bool          `json:"reasoned"` // the question leaves room for reasons
+	Groups   int           `json:"groups"`   // of agents with a system prompt of their own, for rounds
+	Agents   int           `json:"agents"`   // of a group
 	Rounds   int           `json:"rounds"`
 }
 
@@ -111,13 +112,13 @@ func (l *Load) player(nc *nats.Conn, m *meter) (func(ctx, asking context.Context
 			return nil
 		}, nil
 	case byGateway:
-		h, err := newHost(nc, l, m, l.requests())
+		h, err := newHost(nc, l, m)
 		if err != nil {
 			return nil, err
 		}
 		return func(ctx, asking context.Context) error { return h.run(ctx, asking, l) }, nil
 	case byRounds:
-		h, err := newHost(nc, l, m, l.InFlight)
+		h, err := newHost(nc, l, m)
 		if err != nil {
 			return nil, err
 		}
@@ -129,12 +130,4 @@ func (l *Load) player(nc *nats.Conn, m *meter) (func(ctx, asking context.Context
 		}, nil
 	}
 	return nil, fmt.Errorf("%w: there is no load %q", bench.ErrOption, l.Kind)
-}
-
-// requests is how many requests may be open at a time; 0: as many as there are, at a given rate.
-func (l *Load) requests() int {
-	if l.Rate > 0 {
-		return 0
-	}
-	return l.InFlight / max(1, l.Request)
 }

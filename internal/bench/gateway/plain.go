@@ -80,8 +80,9 @@ const plainWait = time.Minute
 func request(ctx, asking context.Context, nc *nats.Conn, l *Load, m *meter) {
 	var all sync.WaitGroup
 	defer all.Wait()
+	say := l.question()
 	one := func(agent uint64) error {
-		data, err := json.Marshal(call{agent, conversation(agent)})
+		data, err := json.Marshal(call{agent, conversation(say, agent)})
 		if err != nil {
 			return err
 		}

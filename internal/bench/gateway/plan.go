@@ -153,7 +153,7 @@ func (l *lab) requests(part, name string, flags []string, places int, handler bo
 	} else {
 		answers.Places = places
 	}
-	return l.rate(part, name, setup{servers: 1, flags: flags, responder: answers}, Load{Kind: byRequests, InFlight: places})
+	return l.rate(part, name, setup{servers: 1, flags: flags, responder: answers}, Load{Kind: byRequests, InFlight: places, Reasoned: part == slowPart})
 }
 
 // handlerCalls is how many calls there are for a handler that takes one at a time.
@@ -172,14 +172,19 @@ func (l *lab) slow() []measurement {
 	prefill := slowPrefill / time.Duration(questionTokens())
 	flags := []string{"--prefill", prefill.String(), "--per-token", slowPerToken, "--style", "reasoned", "--max-num-seqs", slowMaxSeqs, "--cache-blocks", slowCacheBlocks}
 	single := append(slices.Clone(flags), noBatch...)
+	gateway := func(name string, flags []string, places int) measurement {
+		in := through(places)
+		in.Reasoned = true
+		return l.rate(slowPart, name, setup{servers: 1, flags: flags, proxy: true}, in)
+	}
 	return []measurement{
 		l.requests(slowPart, inHandlerName, flags, 0, true),
 		l.requests(slowPart, at(goroutinesName, singlePlaces[0]), flags, singlePlaces[0], false),
 		l.requests(slowPart, at(goroutinesName, slowPlaces), flags, slowPlaces, false),
-		l.rate(slowPart, at(gatewaySingles, slowPlaces), setup{servers: 1, flags: single, proxy: true}, through(slowPlaces)),
-		l.rate(slowPart, at(gatewayBatches, slowPlaces), setup{servers: 1, flags: flags, proxy: true}, through(slowPlaces)),
-		l.rate(slowPart, gatewaySingles+", limits found by itself", setup{servers: 1, flags: single, proxy: true}, through(0)),
-		l.rate(slowPart, gatewayBatches+", limits found by itself", setup{servers: 1, flags: flags, proxy: true}, through(0)),
+		gateway(at(gatewaySingles, slowPlaces), single, slowPlaces),
+		gateway(at(gatewayBatches, slowPlaces), flags, slowPlaces),
+		gateway(gatewaySingles+", limits found by itself", single, 0),
+		gateway(gatewayBatches+", limits found by itself", flags, 0),
 	}
 }
 

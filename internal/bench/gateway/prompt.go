@@ -16,17 +16,36 @@ import (
 const (
 	servedModel = "fake"
 	temperature = 1.0
-	maxTokens   = 64
+	maxTokens   = 512
 	system      = "You take part in a game with many other people. Everyone reports a number, and whoever is closest to two " +
 		"thirds of the average of all numbers wins the prize. If several people are equally close, they share it."
 )
 
-// appendQuestion appends the question for an agent.
+// question appends what an agent is asked.
+type question func(b []byte, agent uint64) []byte
+
+// appendQuestion asks for a number alone.
 func appendQuestion(b []byte, agent uint64) []byte {
+	return append(appendStory(b, agent), " Reply with the number and nothing else."...)
+}
+
+// appendStory asks for a number; whoever reasons may do so.
+func appendStory(b []byte, agent uint64) []byte {
 	b = strconv.AppendUint(append(b, "You are player "...), agent, 10)
 	b = strconv.AppendUint(append(b, ", "...), 18+agent%60, 10)
 	return append(b, " years old, with a degree in economics. This is round 2. The target of the last round was 31.25. "+
-		"Which whole number from 0 to 100 do you report? Reply with the number and nothing else."...)
+		"Which whole number from 0 to 100 do you report?"...)
+}
+
+// question is what the agents of a load are asked.
+func (l *Load) question() question {
+	switch {
+	case l.Kind == byRounds:
+		return appendShort
+	case l.Reasoned:
+		return appendStory
+	}
+	return appendQuestion
 }
 
 // appendShort appends a question that is little beside a persona.
@@ -35,7 +54,7 @@ func appendShort(b []byte, agent uint64) []byte {
 }
 
 // questionTokens is about how many tokens of a question have to be computed.
-func questionTokens() int { return len(appendQuestion(nil, 1_000_000)) / 4 }
+func questionTokens() int { return len(appendStory(nil, 1_000_000)) / 4 }
 
 // persona is a system prompt of more than 600 tokens that a group of agents shares.
 func persona(group int) string {
