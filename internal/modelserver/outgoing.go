@@ -1,6 +1,7 @@
 package modelserver
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"sync"
@@ -9,19 +10,27 @@ import (
 
 var errClosed = errors.New("the request body is closed")
 
-// outgoing is a request body in a buffer that is used again. The transport may read it after the call has returned,
-// because a server may answer before it has read everything; so the buffer is free when the call and all readers have
-// let go of it.
+// outgoing is a request body. That of a batch is in a buffer that is used again. The transport may read it after the call
+// has returned, because a server may answer before it has read everything; so the buffer is free when the call and all
+// readers have let go of it.
 type outgoing struct {
 	data  []byte
 	sizes []int // of the conversations in a batch
 	holds atomic.Int32
-	pool  *sync.Pool
-	most  int // a larger buffer is not kept
+	pool  *sync.Pool // nil: the buffer is not used again
+	most  int        // a larger buffer is not kept
 }
 
-// outgoings keeps request bodies. Bodies of batches have their own, so that a single call, which may take minutes, does
-// not hold a buffer for a thousand.
+// single is the body of a single call, with room for the texts of a conversation and, as a rule, for what goes around them.
+func single(c *Conversation) *outgoing {
+	room := 512 + len(c.System) + len(c.System)/16
+	for _, m := range c.Messages {
+		room += 64 + len(m.Content) + len(m.Content)/16 + len(m.Parts)
+	}
+	return &outgoing{data: make([]byte, 0, room)}
+}
+
+// outgoings keeps bodies of batches.
 type outgoings struct {
 	pool sync.Pool
 	most int
@@ -44,8 +53,13 @@ func (o *outgoing) release() {
 	}
 }
 
-// open gives a reader of the whole body. It holds the body until it is closed.
+// open gives a reader of the whole body. It holds a body that is used again until it is closed. The other kind is read as
+// the transport knows it: what it knows to be in memory goes to the connection together with the head of the request, a
+// system call less at both ends.
 func (o *outgoing) open() (io.ReadCloser, error) {
+	if o.pool == nil {
+		return io.NopCloser(bytes.NewReader(o.data)), nil
+	}
 	o.holds.Add(1)
 	return &outgoingReader{body: o}, nil
 }

@@ -32,7 +32,7 @@ type Server struct {
 	getHeader, postHeader http.Header // read only
 	noMetrics             atomic.Bool
 
-	chats, batches   outgoings
+	batches          outgoings
 	answers, results sync.Pool // of *incoming, for single calls and for batches
 }
 
@@ -54,7 +54,7 @@ func New(set Settings) *Server {
 	client := *set.HTTP
 	// A redirect could carry prompts, and on some hosts the key, to where nobody allowed them.
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	s := &Server{http: &client, key: set.Key, host: "?", chats: outgoings{most: keepChat}, batches: outgoings{most: keepBatch}}
+	s := &Server{http: &client, key: set.Key, host: "?", batches: outgoings{most: keepBatch}}
 	base, err := url.Parse(set.URL)
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
 		s.broken = "the base URL is not an http or https URL"
@@ -88,8 +88,7 @@ func beside(base *url.URL, name string) *url.URL {
 // Chat asks for the completion of one conversation. Errors are of type *Error. With an error of kind Rejected or
 // Malformed the completion still carries the tokens that the server counted.
 func (s *Server) Chat(ctx context.Context, p *Params, c Conversation) (Completion, error) {
-	body := s.chats.get()
-	defer body.release()
+	body := single(&c)
 	var err error
 	if body.data, err = appendChat(body.data, p, &c); err != nil {
 		return Completion{}, s.unsendable(err)
