@@ -275,7 +275,7 @@ func TestFewFollowUpsGoAlone(t *testing.T) {
 // The size of batches follows what it does: a server whose batches wait long for their last conversation gets smaller
 // ones, a server that likes large ones keeps them.
 func TestBatchesFindTheirSize(t *testing.T) {
-	size := func(t *testing.T, took func(n int) time.Duration) (last int) {
+	size := func(t *testing.T, own int, took func(n int) time.Duration) (last int) {
 		synctest.Test(t, func(t *testing.T) {
 			srv := &scripted{before: func(ctx context.Context, a asked) error { return pass(ctx, took(len(a.texts))) }}
 			cfg := config()
@@ -283,10 +283,12 @@ func TestBatchesFindTheirSize(t *testing.T) {
 			cfg.Concurrency = 512
 			s := play(t, cfg, srv)
 			defer s.Stop()
+			spec := s.spec()
+			spec.Concurrency = own
 			for range 40 {
-				s.ask(s.spec(), numbered("q", 1000), run("r"))
+				s.ask(spec, numbered("q", 1000), run("r"))
 			}
-			s.ask(s.spec(), numbered("q", 1000), run("r")).wait()
+			s.ask(spec, numbered("q", 1000), run("r")).wait()
 			sum, n := 0, 0
 			got := srv.requests()
 			for _, q := range got[len(got)/2:] {
@@ -297,8 +299,12 @@ func TestBatchesFindTheirSize(t *testing.T) {
 		})
 		return last
 	}
-	tail := size(t, func(n int) time.Duration { return time.Second + time.Duration(n)*40*time.Millisecond })
-	overhead := size(t, func(n int) time.Duration { return time.Second + 20*time.Second/time.Duration(n) })
-	require.Less(t, tail, 80, "of 128 at most")
-	require.Greater(t, overhead, 90)
+	for name, own := range map[string]int{"places of ours": 0, "places that the model says": 512} {
+		t.Run(name, func(t *testing.T) {
+			tail := size(t, own, func(n int) time.Duration { return time.Second + time.Duration(n)*40*time.Millisecond })
+			overhead := size(t, own, func(n int) time.Duration { return time.Second + 20*time.Second/time.Duration(n) })
+			require.Less(t, tail, 80, "of 128 at most")
+			require.Greater(t, overhead, 90)
+		})
+	}
 }

@@ -10,7 +10,7 @@
 //   - share.go, hedge.go, reserve.go: identical calls asked once, slow ones asked twice, and none without a budget.
 //
 // All state is under one lock. A call that waits is an index of its request: it has no object and no goroutine. One
-// goroutine, the pump, starts attempts, and each attempt is one goroutine.
+// goroutine, the pump, starts attempts, and each attempt in flight is one goroutine, which stays for the next (crew.go).
 //
 // It may import internal/llm, internal/modelserver and internal/usage; never the bus or another package of services.
 package fleet

@@ -20,7 +20,8 @@ type Fleet struct {
 
 	cancel  context.CancelFunc
 	running sync.WaitGroup // the pump
-	flights sync.WaitGroup // attempts, probes and readings of loads, which the pump starts
+	crew    crew           // makes attempts, which the pump starts
+	looks   sync.WaitGroup // probes and readings of loads, which the pump starts
 	wake    chan struct{}  // the pump looks again
 
 	// Guarded by mu, and so is everything that is reached from here.
@@ -76,7 +77,8 @@ func (f *Fleet) Stop() {
 	f.mu.Unlock()
 	f.cancel()
 	f.running.Wait()
-	f.flights.Wait()
+	f.crew.wait()
+	f.looks.Wait()
 	f.metrics.unregister(f.cfg.Registerer)
 }
 
@@ -141,10 +143,10 @@ func (f *Fleet) pump(ctx context.Context, now time.Time) {
 // errands starts what alarms asked for. f.mu is held.
 func (f *Fleet) errands(ctx context.Context) {
 	for _, e := range f.probes {
-		f.flights.Go(func() { f.probe(ctx, e) })
+		f.looks.Go(func() { f.probe(ctx, e) })
 	}
 	for _, e := range f.reads {
-		f.flights.Go(func() { f.readLoad(ctx, e) })
+		f.looks.Go(func() { f.readLoad(ctx, e) })
 	}
 	f.probes, f.reads = nil, nil
 }

@@ -86,7 +86,7 @@ func (f *Fleet) takeOff(ctx context.Context, fl *flight, now time.Time) {
 	f.suspect(fl, now)
 	limited, cancel := context.WithTimeout(ctx, fl.spec.Timeout)
 	fl.cancel = cancel
-	f.flights.Go(func() {
+	f.crew.do(func() {
 		defer cancel()
 		got, err := fl.ask(limited, f.cfg.BatchMaxTokens)
 		f.land(ctx, fl, got, f.told(limited, fl, err))

@@ -12,6 +12,7 @@ type limiter struct {
 	slow        bool          // slow start: still doubling
 	recovering  bool          // the endpoint has just come back
 	starved     bool          // since the window began a call found no place
+	bound       bool          // the same, but its model says how many there are
 	held        bool          // the server lets calls wait: no growth
 	calm        int           // windows until growth is tried again
 	latency     time.Duration // of a conversation, a moving mean
@@ -61,6 +62,8 @@ func (l *limiter) whole() int { return max(1, int(l.limit)) }
 func (l *limiter) starve(s *Spec) {
 	if s.Concurrency == 0 || l.recovering {
 		l.starved = true
+	} else {
+		l.bound = true
 	}
 }
 
@@ -77,7 +80,8 @@ func (l *limiter) ended(now time.Time, n, level int, took time.Duration) (rate f
 	if l.starved {
 		l.raise(float64(n))
 	}
-	if l.window.n < l.limit/2 || l.window.took == 0 {
+	// A model with a limit of its own may have more in flight than this one.
+	if l.window.n < max(l.limit, l.window.level/l.window.n)/2 || l.window.took == 0 {
 		return 0
 	}
 	return l.turn(now)
@@ -99,16 +103,19 @@ func (l *limiter) raise(n float64) {
 
 // turn ends a window.
 func (l *limiter) turn(now time.Time) float64 {
-	w, full := l.window, l.starved
-	l.window, l.starved = sample{}, false
+	w, full, bound := l.window, l.starved, l.bound
+	l.window, l.starved, l.bound = sample{}, false, false
 	if l.latency > l.patience/2 {
 		l.lower(now, fullFactor)
 	}
+	this := pace{level: w.level / w.n, rate: w.level / w.took}
 	if !full {
 		l.last = pace{}
+		if bound {
+			return this.rate
+		}
 		return 0
 	}
-	this := pace{level: w.level / w.n, rate: w.level / w.took}
 	grown := this.level / l.last.level
 	switch {
 	case l.calm > 0:
