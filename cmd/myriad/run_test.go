@@ -89,7 +89,7 @@ func (p *playing) tell(endpoint string, in any) {
 
 func (p *playing) shows(text string) {
 	p.Helper()
-	require.Eventually(p, func() bool { return strings.Contains(p.out.String(), text) }, 10*time.Second, 10*time.Millisecond, "%s\n%s", text, p.out)
+	require.Eventually(p, func() bool { return strings.Contains(p.out.String(), text) }, 30*time.Second, 10*time.Millisecond, "%s\n%s", text, p.out)
 }
 
 func (p *playing) ends() exitCode {

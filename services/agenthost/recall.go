@@ -84,14 +84,14 @@ func (a *answers) appendText(dst []byte, off int) []byte {
 	return a.appendReply(dst, off)
 }
 
-// exactFloat bounds the integers that a float holds exactly: up to it the decimals of a value are those of its float.
-const exactFloat = 1 << 53
+// fifteenDigits bounds the values whose digits are those of their float, written as short as it can be.
+const fifteenDigits = 1e15
 
 // appendValue appends a canonical value the way people write it. Texts and JSON have no value.
 func appendValue(dst []byte, spec *scenario.AnswerSpec, value int64) []byte {
 	switch spec.Type {
 	case scenario.TypeNumber:
-		if value > -exactFloat && value < exactFloat {
+		if value > -fifteenDigits && value < fifteenDigits {
 			return appendTrimmed(dst, value, spec.Decimals)
 		}
 		return strconv.AppendFloat(dst, stats.Float(value, spec.Decimals), 'f', -1, 64)
