@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -127,15 +129,18 @@ func TestTheCommandWaitsForServers(t *testing.T) {
 
 // A run whose budget is spent ends the command, which says how much was spent and how to go on with more.
 func TestTheCommandOfASpentBudget(t *testing.T) {
-	p := play(t, "budget: {tokens: 1000, models: {player: {money: 0.5}}}\n")
+	prices := filepath.Join(t.TempDir(), "prices.yaml")
+	require.NoError(t, os.WriteFile(prices, []byte("currency: USD\nmodels: {m: {input: 1, output: 1}}\n"), 0o600))
+	t.Setenv("MYRIAD_LLMPROXY_PRICES", prices)
+	p := play(t, "budget: {tokens: 100000, models: {player: {money: 0.5}}}\n")
 	st, err := runlog.ReadControl(t.Context(), p.js, p.run)
 	require.NoError(t, err)
 	kv, err := p.js.KeyValue(t.Context(), subjects.BucketUsage)
 	require.NoError(t, err)
 	book := usage.NewBook(kv, "test", slog.New(slog.DiscardHandler))
 	require.NoError(t, book.Start(t.Context()))
-	u := usage.Use{Calls: 3, TokensIn: 400, TokensOut: 120, Micros: 460_000}
-	budget := llm.Budget{Seq: st.CapsSeq, Run: llm.Cap{Tokens: 1000}, Model: llm.Cap{Micros: 500_000}}
+	u := usage.Use{Calls: 3, TokensIn: 40_000, TokensOut: 12_000, Micros: 460_000}
+	budget := llm.Budget{Seq: st.CapsSeq, Run: llm.Cap{Tokens: 100_000}, Model: llm.Cap{Micros: 500_000}}
 	require.Eventually(t, func() bool {
 		h, err := book.Reserve(p.run, "player", budget, u.Amount(), func() {})
 		if err == nil {
@@ -144,16 +149,16 @@ func TestTheCommandOfASpentBudget(t *testing.T) {
 		return err == nil
 	}, 10*time.Second, 10*time.Millisecond)
 	require.NoError(t, book.Stop(t.Context()))
-	p.shows("80 % of the budget is used: 520 of 1,000 tokens, 0.46 spent, model player 0.46 of 0.50 spent\n")
-	p.shows("Round 1/1: 0 of 3 answers, 520 of 1,000 tokens, 0.46 spent, model player 0.46 of 0.50 spent\n")
+	p.shows("80 % of the budget is used: 52,000 of 100,000 tokens, 0.46 spent, model player 0.46 of 0.50 spent\n")
+	p.shows("Round 1/1: 0 of 3 answers, 52,000 of 100,000 tokens, 0.46 spent, model player 0.46 of 0.50 spent\n")
 
 	p.tell(control.Trouble, runlog.Trouble{Run: p.run, From: "h", Reason: "the budget is spent", Budget: true})
 	code := p.ends()
 	require.Equal(t, 3, code.code)
 	require.Contains(t, code.msg, "Paused: the budget is spent\n")
-	require.Contains(t, code.msg, "Spent: 520 of 1,000 tokens, 0.46 spent, model player 0.46 of 0.50 spent.")
+	require.Contains(t, code.msg, "Spent: 52,000 of 100,000 tokens, 0.46 spent, model player 0.46 of 0.50 spent.")
 	require.Contains(t, code.msg, "resume "+p.run)
-	require.True(t, strings.HasSuffix(code.msg, " --model-money player=1.00"), code.msg)
+	require.True(t, strings.HasSuffix(code.msg, " --model-money player=1.125"), code.msg)
 	require.Equal(t, 1, strings.Count(p.out.String(), "% of the budget is used"), "both parts were reached at once")
 }
 
