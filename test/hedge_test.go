@@ -17,7 +17,7 @@ import (
 // the round does not wait, each answer counts once, and what the second calls cost is in the receipt.
 func TestHedging(t *testing.T) {
 	t.Parallel()
-	const timeout = 4 * time.Second
+	const timeout = 8 * time.Second
 	play := func(t *testing.T, model string) (seconds float64, hedges, unreported, retries int) {
 		t.Helper()
 		server, url := startVLLM(t, fakevllm.Options{NoBatch: true, PerToken: 5 * time.Millisecond, Faults: fakevllm.Faults{
