@@ -89,8 +89,8 @@ func (f *Fold) Complete() bool { return f.Phase == PhaseOpen && f.left == 0 }
 func (f *Fold) Left() int { return f.left }
 
 // Apply applies the next record and returns its header. A record at or before State.Seq was applied before and is
-// skipped, with an empty header. Message records change nothing here and are not looked into: of their header there is
-// only the kind and the run. An error leaves the state as it was and is final for the run: a control record that is
+// skipped, with an empty header. Records of messages, code agents and environments change nothing here and are not
+// looked into: of their header there is only the kind and the run. An error leaves the state as it was and is final for the run: a control record that is
 // damaged or out of order (ErrDamaged, ErrOrder, ErrDigest), or any record of an unknown version (ErrVersion), which
 // another binary might count. A damaged or foreign record of another class is counted as a fault and dropped: whoever
 // folds the log drops it.
@@ -119,8 +119,9 @@ func (f *Fold) Apply(e Entry) (Header, error) {
 }
 
 func (f *Fold) apply(at subjects.Log, e Entry) (Header, error) {
-	if at.Class == subjects.ClassMessage {
-		return Header{Kind: KindMessage, Run: f.Run}, nil
+	switch at.Class {
+	case subjects.ClassMessage, subjects.ClassCode, subjects.ClassEnv:
+		return Header{Kind: at.Class, Run: f.Run}, nil // their kinds are named like them
 	}
 	h, body, err := Decode(e.Data)
 	if err != nil {

@@ -18,7 +18,12 @@ import (
 // caughtUp (if not nil) is called once: when every record that existed at the call was delivered and before any other is,
 // so for an empty log at once.
 func Follow(ctx context.Context, js jetstream.JetStream, start uint64, filters []string, caughtUp func() error, fn func(Entry) error) error {
-	r := &reader{js: js, filters: filters, next: max(start, 1), caughtUp: caughtUp, fn: fn}
+	return FollowStream(ctx, js, subjects.StreamLog, start, filters, caughtUp, fn)
+}
+
+// FollowStream is Follow of a stream that is not the run log, such as subjects.StreamHub.
+func FollowStream(ctx context.Context, js jetstream.JetStream, stream string, start uint64, filters []string, caughtUp func() error, fn func(Entry) error) error {
+	r := &reader{js: js, stream: stream, filters: filters, next: max(start, 1), caughtUp: caughtUp, fn: fn}
 	for {
 		err := r.session(ctx)
 		switch final := (finalError{}); {
@@ -27,7 +32,7 @@ func Follow(ctx context.Context, js jetstream.JetStream, start uint64, filters [
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case refusedForGood(err):
-			return fmt.Errorf("runlog: read the log: %w", err)
+			return fmt.Errorf("runlog: read %s: %w", stream, err)
 		}
 		if err := r.pause(ctx); err != nil {
 			return err
@@ -41,6 +46,15 @@ var errDone = errors.New("done")
 // Read delivers the records that exist on the given subjects, in stream order, and returns. It is Follow in all else.
 func Read(ctx context.Context, js jetstream.JetStream, start uint64, filters []string, fn func(Entry) error) error {
 	err := Follow(ctx, js, start, filters, func() error { return errDone }, fn)
+	if errors.Is(err, errDone) {
+		return nil
+	}
+	return err
+}
+
+// ReadStream is Read of a stream that is not the run log.
+func ReadStream(ctx context.Context, js jetstream.JetStream, stream string, start uint64, filters []string, fn func(Entry) error) error {
+	err := FollowStream(ctx, js, stream, start, filters, func() error { return errDone }, fn)
 	if errors.Is(err, errDone) {
 		return nil
 	}

@@ -8,8 +8,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-
-	"github.com/myriad-sim/myriad/pkg/subjects"
 )
 
 // reader is one Follow. It reads in sessions, each with a consumer of its own that begins after the last record delivered;
@@ -19,6 +17,7 @@ import (
 // a service would need up to twenty seconds to stop, and one that stops while the reset ends would wait for ever.
 type reader struct {
 	js       jetstream.JetStream
+	stream   string
 	filters  []string
 	caughtUp func() error // nil once called
 	fn       func(Entry) error
@@ -98,7 +97,7 @@ func (r *reader) session(ctx context.Context) error {
 func (r *reader) consumer(ctx context.Context) (jetstream.Consumer, error) {
 	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
-	stream, err := r.js.Stream(ctx, subjects.StreamLog)
+	stream, err := r.js.Stream(ctx, r.stream)
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +181,7 @@ func (r *reader) forget(ctx context.Context, name string) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
-	_ = r.js.DeleteConsumer(ctx, subjects.StreamLog, name) // see above
+	_ = r.js.DeleteConsumer(ctx, r.stream, name) // see above
 }
 
 // pause waits before the next session, the longer the more sessions have brought nothing.

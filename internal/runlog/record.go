@@ -13,7 +13,7 @@ const Version = 1
 
 // Header is what every record carries beside its body.
 type Header struct {
-	Kind   string // a control kind of pkg/subjects, or KindAnswer, KindAsked, KindMessage
+	Kind   string // a control kind of pkg/subjects, or one of the Kind constants below
 	Run    string
 	Round  int    // 0 before the first round
 	Writer string // who appended it: a service incarnation
@@ -25,6 +25,8 @@ const (
 	KindAnswer  = "answer"
 	KindAsked   = "asked"
 	KindMessage = "message"
+	KindCode    = "code"
+	KindEnv     = "env"
 )
 
 // The envelope is a msgpack array: version, checksum, kind, run, round, writer, epoch, body. The first two have a fixed

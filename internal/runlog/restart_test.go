@@ -138,7 +138,7 @@ func TestReaderRefusesAnotherStream(t *testing.T) {
 		"made anew":    {created: s.CachedInfo().Created.Add(-time.Hour), read: 1, next: 2},
 		"lost records": {created: s.CachedInfo().Created, read: 2, next: 3},
 	} {
-		r.js, r.filters = js, []string{subjects.LogAll("r1")}
+		r.js, r.stream, r.filters = js, subjects.StreamLog, []string{subjects.LogAll("r1")}
 		_, err = r.consumer(t.Context())
 		require.ErrorIs(t, err, ErrReplaced, name)
 	}

@@ -15,6 +15,10 @@ const (
 	ClassAsked = "asked"
 	// ClassMessage is a message that changed an agent, with its outcome.
 	ClassMessage = "message"
+	// ClassCode is what changed the code agents of a host.
+	ClassCode = "code"
+	// ClassEnv is what changed an environment and those nested in it.
+	ClassEnv = "env"
 )
 
 // Kinds of control records.
@@ -37,7 +41,8 @@ type Log struct {
 	Run   string // run id
 	Class string // one of the Class constants
 	Kind  string // of a control record: one of the Kind constants; otherwise ""
-	Shard int    // of the other classes; 0 for a control record
+	Shard int    // of answer, asked and message records; else 0
+	Name  string // of code records the host, of env records the outermost environment; else ""
 }
 
 // LogCtl is the subject of a control record of a run. Kind is one of the Kind constants.
@@ -68,6 +73,18 @@ func LogMessage(run string, shard int) string { return logOf(run, ClassMessage) 
 // LogMessageAll matches the messages that changed agents of a run.
 func LogMessageAll(run string) string { return logOf(run, ClassMessage) + "*" }
 
+// LogCode is the subject of what changed the code agents of a run on a host.
+func LogCode(run, host string) string { return logOf(run, ClassCode) + Encode(host) }
+
+// AnyRunLogCode matches what changed the code agents of a host, in all runs.
+func AnyRunLogCode(host string) string { return runPrefix + "*.log." + ClassCode + "." + Encode(host) }
+
+// LogEnv is the subject of what changed an environment of a run and those nested in it. Root is the outermost.
+func LogEnv(run, root string) string { return logOf(run, ClassEnv) + Encode(root) }
+
+// AnyRunLogEnv matches what changed the environments of all runs.
+func AnyRunLogEnv() string { return runPrefix + "*.log." + ClassEnv + ".*" }
+
 // LogAll matches every record of a run: what a fold reads and a purge removes.
 func LogAll(run string) string { return ofRun(run) + "log.>" }
 
@@ -95,6 +112,10 @@ func ParseLog(subject string) (Log, error) {
 		l.Kind = last
 	case ClassAnswer, ClassAsked, ClassMessage:
 		if l.Shard, err = number(last); err != nil {
+			return Log{}, err
+		}
+	case ClassCode, ClassEnv:
+		if l.Name, err = Decode(last); err != nil {
 			return Log{}, err
 		}
 	default:

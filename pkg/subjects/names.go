@@ -38,12 +38,35 @@ const (
 	HeaderContentType = "Content-Type"
 	// HeaderRequestID makes a repeated request recognisable; the recorded outcome is returned again.
 	HeaderRequestID = "Myriad-Request-Id"
-	// HeaderSender names who said something in a hub.
+	// HeaderSender is the address of who speaks: of an agent in a request, of who said something in a hub.
 	HeaderSender = "Myriad-Sender"
-	// HeaderError carries the error of a reply; the payload is then empty.
+	// HeaderError carries the error of a reply, in words. The payload is then a message with the same words.
 	HeaderError = "Myriad-Error"
+	// HeaderErrorCode goes with HeaderError and is one of a fixed list of words, for programs.
+	HeaderErrorCode = "Myriad-Error-Code"
+	// HeaderDeadline is when a request's sender stops waiting, in Unix milliseconds.
+	HeaderDeadline = "Myriad-Deadline"
+	// HeaderChain lists the addresses of the agents that wait for a request, outermost first, separated by commas.
+	HeaderChain = "Myriad-Chain"
+	// HeaderCancel, with any value, makes a request to a placeholder's subject end the work on it.
+	HeaderCancel = "Myriad-Cancel"
+	// HeaderKind says what a message in a hub's stream is: one of the Said constants.
+	HeaderKind = "Myriad-Kind"
 	// HeaderServedBy names the host whose response was passed on.
 	HeaderServedBy = "Myriad-Served-By"
+)
+
+// Kinds of messages in a hub's stream.
+const (
+	// SaidMessage is something a participant said; HeaderSender is its address.
+	SaidMessage = "said"
+	// SaidAnnouncement is something the hub said itself.
+	SaidAnnouncement = "announcement"
+	// SaidCreated, SaidJoined, SaidLeft and SaidDeleted are what changed the hub.
+	SaidCreated = "created"
+	SaidJoined  = "joined"
+	SaidLeft    = "left"
+	SaidDeleted = "deleted"
 )
 
 // ContentJSON is the value of HeaderContentType that asks for JSON.

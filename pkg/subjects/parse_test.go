@@ -39,6 +39,18 @@ var parsers = map[string]func(subject string) (rebuilt string, err error){
 		model, err := subjects.ParseForward(s)
 		return subjects.Forward(model), err
 	},
+	"code": func(s string) (string, error) {
+		run, host, name, verb, err := subjects.ParseCode(s)
+		return subjects.At(run, subjects.CodeAddress(host, name), verb), err
+	},
+	"host": func(s string) (string, error) {
+		run, host, verb, err := subjects.ParseHost(s)
+		return subjects.Host(run, host, verb), err
+	},
+	"alive": func(s string) (string, error) {
+		incarnation, err := subjects.ParseAlive(s)
+		return subjects.Alive(incarnation), err
+	},
 	"log": func(s string) (string, error) {
 		l, err := subjects.ParseLog(s)
 		switch l.Class {
@@ -48,6 +60,10 @@ var parsers = map[string]func(subject string) (rebuilt string, err error){
 			return subjects.LogAnswer(l.Run, l.Shard), err
 		case subjects.ClassAsked:
 			return subjects.LogAsked(l.Run, l.Shard), err
+		case subjects.ClassCode:
+			return subjects.LogCode(l.Run, l.Name), err
+		case subjects.ClassEnv:
+			return subjects.LogEnv(l.Run, l.Name), err
 		default:
 			return subjects.LogMessage(l.Run, l.Shard), err
 		}
@@ -63,6 +79,9 @@ var accepted = map[string]string{
 	"said":    "myriad.run.r1.hub.room.said",
 	"chat":    "myriad.llm.m.chat",
 	"forward": "myriad.llm.m.forward",
+	"code":    "myriad.run.r1.code.h1.alice.call",
+	"host":    "myriad.run.r1.host.h1.hear",
+	"alive":   "myriad.alive.h1-a",
 	"log":     "myriad.run.r1.log.ctl.env.state",
 }
 
@@ -93,6 +112,9 @@ func TestParsersRefuse(t *testing.T) {
 		"myriad.run.r1.log", "myriad.run.r1.log.>", "myriad.run.r1.log.ctl", "myriad.run.r1.log.ctl.", "myriad.run.r1.log.ctl.>",
 		"myriad.run.r1.log.ctl.*", "myriad.run.r1.log.ctl.nonsense", "myriad.run.r1.log.answer", "myriad.run.r1.log.answer.*",
 		"myriad.run.r1.log.answer.a", "myriad.run.r1.log.answer.-0", "myriad.run.r1.log.asked.1.2", "myriad.run.r1.log.other.1",
+		"myriad.run.r1.log.code", "myriad.run.r1.log.code.", "myriad.run.r1.log.code.*", "myriad.run.r1.log.env.a.b",
+		"myriad.run.r1.code.h.a", "myriad.run.r1.code.h.a.sing", "myriad.run.r1.code.h.*.reply", "myriad.run.r1.code..a.reply", "myriad.run.r1.code.h.a.reply.x",
+		"myriad.run.r1.host.h", "myriad.run.r1.host.h.eat", "myriad.run.r1.host.>.list", "myriad.alive", "myriad.alive.", "myriad.alive.*",
 		"myriad.llm.chat", "myriad.llm..chat", "myriad.llm.*.chat", "myriad.llm.m", "myriad.llm.a.b.chat", "myriad.llm.m.chat.x",
 	} {
 		for name, parse := range parsers {
@@ -123,4 +145,22 @@ func FuzzParse(f *testing.F) {
 
 func isKnown(err error) bool {
 	return errors.Is(err, subjects.ErrSubject) || errors.Is(err, subjects.ErrToken)
+}
+
+func TestAddresses(t *testing.T) {
+	for _, a := range []subjects.Address{
+		subjects.CodeAddress("js-1", "alice"), subjects.CodeAddress("a.b", "*"), subjects.CodeAddress("", ""), subjects.PopulationAddress(0, 7),
+	} {
+		require.NoError(t, a.Check(), a)
+	}
+	host, name, ok := subjects.CodeAddress("a/b", ">").Code()
+	require.True(t, ok)
+	require.Equal(t, []string{"a/b", ">"}, []string{host, name})
+	_, _, ok = subjects.PopulationAddress(0, 7).Code()
+	require.False(t, ok)
+	for _, a := range []subjects.Address{
+		"", "code", "code.h", "code.h.a.b", "code.*.a", "code.h.>", "code..a", "agent.0", "agent.0.-1", "agent.00.1", "agent.a.1", "task.h.1", "code.h.a ",
+	} {
+		require.True(t, isKnown(a.Check()), "%q: %v", a, a.Check())
+	}
 }

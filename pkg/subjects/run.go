@@ -15,6 +15,22 @@ const (
 	VerbState = "state"
 	// VerbInterview asks the agent outside the run; it leaves no trace.
 	VerbInterview = "interview"
+	// VerbCall is VerbReply answered at once with a placeholder.
+	VerbCall = "call"
+)
+
+// Verbs of a host's request subjects: what is done with the code agents of a run on one host.
+const (
+	// VerbCreate makes an agent of a registered kind.
+	VerbCreate = "create"
+	// VerbDelete removes an agent.
+	VerbDelete = "delete"
+	// VerbClone makes an agent with the state and memory of another.
+	VerbClone = "clone"
+	// VerbList lists the agents.
+	VerbList = "list"
+	// VerbHear makes the host deliver what is said in a hub to those of its agents who take part in it.
+	VerbHear = "hear"
 )
 
 const runPrefix = "myriad.run."
@@ -41,7 +57,7 @@ func ParseAgent(subject string) (run string, shard, agent int, verb string, err 
 		return "", 0, 0, "", malformed(subject, want)
 	}
 	switch t[3] {
-	case VerbReply, VerbObserve, VerbState, VerbInterview:
+	case VerbReply, VerbObserve, VerbState, VerbInterview, VerbCall:
 	default:
 		return "", 0, 0, "", malformed(subject, want)
 	}
@@ -63,6 +79,9 @@ func Task(run, incarnation, id string) string {
 func TaskAll(run, incarnation string) string {
 	return ofRun(run) + "task." + Encode(incarnation) + ".*"
 }
+
+// AnyRunTask matches the placeholders of all runs that one life of a host produces.
+func AnyRunTask(incarnation string) string { return runPrefix + "*.task." + Encode(incarnation) + ".*" }
 
 // ParseTask reads a subject that Task built.
 func ParseTask(subject string) (run, incarnation, id string, err error) {
@@ -89,6 +108,9 @@ func EnvCall(run, env, function string) string {
 // EnvCallAll matches the calls of all functions of all environments of a run.
 func EnvCallAll(run string) string { return ofRun(run) + "env.*.call.*" }
 
+// AnyRunEnvCall matches the calls of all functions of all environments of all runs.
+func AnyRunEnvCall() string { return runPrefix + "*.env.*.call.*" }
+
 // ParseEnvCall reads a subject that EnvCall built.
 func ParseEnvCall(subject string) (run, env, function string, err error) {
 	return parseCall(subject, "env", "the subject of an environment's function")
@@ -101,6 +123,9 @@ func HubCall(run, hub, verb string) string {
 
 // HubCallAll matches the calls of all verbs of all hubs of a run.
 func HubCallAll(run string) string { return ofRun(run) + "hub.*.call.*" }
+
+// AnyRunHubCall matches the calls of all verbs of all hubs of all runs.
+func AnyRunHubCall() string { return runPrefix + "*.hub.*.call.*" }
 
 // ParseHubCall reads a subject that HubCall built.
 func ParseHubCall(subject string) (run, hub, verb string, err error) {

@@ -38,6 +38,19 @@ func TestSubjectsAsDocumented(t *testing.T) {
 		subjects.LogMessage("r1", 12):                  "myriad.run.r1.log.message.12",
 		subjects.LogMessageAll("r1"):                   "myriad.run.r1.log.message.*",
 		subjects.LogAll("r1"):                          "myriad.run.r1.log.>",
+		subjects.LogCode("r1", "h 1"):                  "myriad.run.r1.log.code.h=201",
+		subjects.AnyRunLogCode("h1"):                   "myriad.run.*.log.code.h1",
+		subjects.LogEnv("r1", "world"):                 "myriad.run.r1.log.env.world",
+		subjects.AnyRunLogEnv():                        "myriad.run.*.log.env.*",
+		subjects.CodeAll("js-1"):                       "myriad.run.*.code.js-1.*.*",
+		subjects.Host("r1", "h1", subjects.VerbCreate): "myriad.run.r1.host.h1.create",
+		subjects.HostAll("h1"):                         "myriad.run.*.host.h1.*",
+		subjects.AnyRunTask("h1-a"):                    "myriad.run.*.task.h1-a.*",
+		subjects.AnyRunEnvCall():                       "myriad.run.*.env.*.call.*",
+		subjects.AnyRunHubCall():                       "myriad.run.*.hub.*.call.*",
+		subjects.Alive("h1-a"):                         "myriad.alive.h1-a",
+		subjects.At("r1", subjects.CodeAddress("js-1", "alice"), subjects.VerbReply): "myriad.run.r1.code.js-1.alice.reply",
+		subjects.At("r1", subjects.PopulationAddress(0, 7), subjects.VerbObserve):    "myriad.run.r1.agent.0.7.observe",
 	} {
 		require.Equal(t, want, got)
 	}
@@ -55,7 +68,9 @@ func anyText() *rapid.Generator[string] {
 	)
 }
 
-var verbs = []string{subjects.VerbReply, subjects.VerbObserve, subjects.VerbState, subjects.VerbInterview}
+var verbs = []string{subjects.VerbReply, subjects.VerbObserve, subjects.VerbState, subjects.VerbInterview, subjects.VerbCall}
+
+var hostVerbs = []string{subjects.VerbCreate, subjects.VerbDelete, subjects.VerbClone, subjects.VerbList, subjects.VerbHear}
 
 var kinds = []string{
 	subjects.KindCreated, subjects.KindPopulated, subjects.KindLease, subjects.KindOpened, subjects.KindClosed,
@@ -68,6 +83,7 @@ type parts struct {
 	run, a, b    string
 	shard, agent int
 	verb, kind   string
+	hostVerb     string
 }
 
 func drawParts(t *rapid.T) parts {
@@ -75,6 +91,7 @@ func drawParts(t *rapid.T) parts {
 		run: anyText().Draw(t, "run"), a: anyText().Draw(t, "a"), b: anyText().Draw(t, "b"),
 		shard: rapid.IntMin(0).Draw(t, "shard"), agent: rapid.IntMin(0).Draw(t, "agent"),
 		verb: rapid.SampledFrom(verbs).Draw(t, "verb"), kind: rapid.SampledFrom(kinds).Draw(t, "kind"),
+		hostVerb: rapid.SampledFrom(hostVerbs).Draw(t, "host verb"),
 	}
 }
 
@@ -82,13 +99,20 @@ func drawParts(t *rapid.T) parts {
 // subject itself).
 func requests(p parts) map[string]string {
 	return map[string]string{
-		subjects.Chat(p.a):                              subjects.ChatAll(),
-		subjects.Forward(p.a):                           subjects.ForwardAll(),
-		subjects.Service(p.a, p.b):                      "",
-		subjects.Agent(p.run, p.shard, p.agent, p.verb): subjects.AgentShard(p.run, p.shard),
-		subjects.Task(p.run, p.a, p.b):                  subjects.TaskAll(p.run, p.a),
-		subjects.EnvCall(p.run, p.a, p.b):               subjects.EnvCallAll(p.run),
-		subjects.HubCall(p.run, p.a, p.b):               subjects.HubCallAll(p.run),
+		subjects.Chat(p.a):                                                         subjects.ChatAll(),
+		subjects.Forward(p.a):                                                      subjects.ForwardAll(),
+		subjects.Service(p.a, p.b):                                                 "",
+		subjects.Agent(p.run, p.shard, p.agent, p.verb):                            subjects.AgentShard(p.run, p.shard),
+		subjects.Task(p.run, p.a, p.b):                                             subjects.TaskAll(p.run, p.a),
+		subjects.EnvCall(p.run, p.a, p.b):                                          subjects.EnvCallAll(p.run),
+		subjects.HubCall(p.run, p.a, p.b):                                          subjects.HubCallAll(p.run),
+		subjects.Host(p.run, p.a, p.hostVerb):                                      subjects.HostAll(p.a),
+		subjects.At(p.run, subjects.CodeAddress(p.a, p.b), p.verb):                 subjects.CodeAll(p.a),
+		subjects.At(p.run, subjects.PopulationAddress(p.shard, p.agent+1), p.verb): subjects.AgentShard(p.run, p.shard),
+		subjects.Task(p.run, p.a, p.b+"x"):                                         subjects.AnyRunTask(p.a),
+		subjects.EnvCall(p.run, p.a, p.b+"x"):                                      subjects.AnyRunEnvCall(),
+		subjects.HubCall(p.run, p.a, p.b+"x"):                                      subjects.AnyRunHubCall(),
+		subjects.Alive(p.a):                                                        "",
 	}
 }
 
@@ -100,6 +124,8 @@ func records(p parts) map[string][2]string {
 		subjects.LogAnswer(p.run, p.shard):  {log, subjects.LogAnswerAll(p.run)},
 		subjects.LogAsked(p.run, p.shard):   {log, subjects.LogAskedAll(p.run)},
 		subjects.LogMessage(p.run, p.shard): {log, subjects.LogMessageAll(p.run)},
+		subjects.LogCode(p.run, p.a):        {log, subjects.AnyRunLogCode(p.a)},
+		subjects.LogEnv(p.run, p.a):         {log, subjects.AnyRunLogEnv()},
 		subjects.HubSaid(p.run, p.a):        {hub, ""},
 	}
 }
@@ -150,6 +176,10 @@ func TestFiltersKeepNamesApart(t *testing.T) {
 			server.SubjectsCollide(subjects.Agent(p.run, p.shard, p.agent, p.verb), subjects.AgentShard(q.run, q.shard)))
 		require.Equal(t, p.run == q.run && p.a == q.a,
 			server.SubjectsCollide(subjects.Task(p.run, p.a, p.b), subjects.TaskAll(q.run, q.a)))
+		require.Equal(t, p.a == q.a,
+			server.SubjectsCollide(subjects.At(p.run, subjects.CodeAddress(p.a, p.b), p.verb), subjects.CodeAll(q.a)))
+		require.Equal(t, p.a == q.a, server.SubjectsCollide(subjects.Host(p.run, p.a, p.hostVerb), subjects.HostAll(q.a)))
+		require.Equal(t, p.a == q.a, server.SubjectsCollide(subjects.LogCode(p.run, p.a), subjects.AnyRunLogCode(q.a)))
 	})
 }
 
