@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/myriad-sim/myriad/pkg/msg"
 )
 
 // What can go wrong between two parties. Each has a code on the wire; pkg/agent, pkg/hub and pkg/environment give them to
@@ -30,6 +32,10 @@ var (
 	ErrUnavailable   = errors.New("cannot be done now; ask again later")         // the broker or another service does not answer
 )
 
+// ErrUnheard is the ErrNobody that the broker tells of: nobody got the request, so it may be sent again. Another ErrNobody came
+// as an answer, from somebody who found nobody on the way.
+var ErrUnheard error = &remoteError{text: "nobody listens", kind: ErrNobody}
+
 // codes are the words for the errors in subjects.HeaderErrorCode. They are a promise to programs in other languages: words
 // may be added, never changed.
 var codes = []struct {
@@ -50,8 +56,11 @@ func Code(err error) string {
 			return c.code
 		}
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
 		return "deadline"
+	case errors.Is(err, msg.ErrTooLarge):
+		return "too-large"
 	}
 	return "failed"
 }

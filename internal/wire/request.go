@@ -115,7 +115,7 @@ func chainText(chain []subjects.Address) string {
 }
 
 // Ask sends a request and waits for the reply. Deadline is set from ctx where it has one and the request has none. The
-// error is one of this package's, as the other side said it, ErrNobody if nobody listens, ErrBadRequest if the request
+// error is one of this package's, as the other side said it, ErrUnheard if nobody listens, ErrBadRequest if the request
 // cannot be sent or the reply not be read, or that of ctx.
 func Ask(ctx context.Context, nc *nats.Conn, subject string, r Request) (msg.Msg, error) {
 	if end, ok := ctx.Deadline(); ok && r.Deadline.IsZero() {
@@ -130,7 +130,7 @@ func Ask(ctx context.Context, nc *nats.Conn, subject string, r Request) (msg.Msg
 	case err == nil:
 		return ReadAnswer(answer)
 	case errors.Is(err, nats.ErrNoResponders):
-		return msg.Msg{}, fmt.Errorf("%w: %s", ErrNobody, subject)
+		return msg.Msg{}, fmt.Errorf("%w: %s", ErrUnheard, subject)
 	case errors.Is(err, nats.ErrMaxPayload):
 		return msg.Msg{}, fmt.Errorf("%w: a request of %d bytes", ErrTooLarge, len(m.Data))
 	case ctx.Err() != nil:
@@ -145,7 +145,7 @@ func ReadAnswer(m *nats.Msg) (msg.Msg, error) {
 		return msg.Msg{}, FromCode(m.Header.Get(subjects.HeaderErrorCode), text)
 	}
 	if m.Header.Get("Status") == "503" { // of the broker: nobody listens
-		return msg.Msg{}, ErrNobody
+		return msg.Msg{}, ErrUnheard
 	}
 	e, err := msg.EncodingOf(m.Header.Get(subjects.HeaderContentType))
 	if err != nil {

@@ -73,7 +73,7 @@ func TestErrorsKeepWhatTheyAre(t *testing.T) {
 	for _, c := range []struct{ err, want error }{
 		{wire.ErrBadRequest, wire.ErrBadRequest}, {wire.ErrExpired, wire.ErrExpired}, {wire.ErrProducerLost, wire.ErrProducerLost},
 		{wire.ErrCycle, wire.ErrCycle}, {wire.ErrNotIn, wire.ErrNotIn}, {errors.New("a bug"), wire.ErrFailed},
-		{context.DeadlineExceeded, wire.ErrDeadline},
+		{context.DeadlineExceeded, wire.ErrDeadline}, {msg.ErrTooLarge, wire.ErrTooLarge},
 	} {
 		fail(fmt.Errorf("at\nthe %w", c.err))
 		for _, e := range []msg.Encoding{msg.Msgpack, msg.JSON} {
@@ -119,6 +119,8 @@ func TestAskSaysWhyNothingCame(t *testing.T) {
 	nc := srv.InProcess(t)
 	_, err := wire.Ask(t.Context(), nc, "nobody.here", wire.Request{})
 	require.ErrorIs(t, err, wire.ErrNobody)
+	require.ErrorIs(t, err, wire.ErrUnheard)
+	require.NotErrorIs(t, wire.FromCode("nobody", "on the way"), wire.ErrUnheard, "an answer is not silence")
 	_, err = wire.Ask(t.Context(), nc, "nobody.here", wire.Request{Msgs: []msg.Msg{{Metadata: map[string]any{"x": nats.NewMsg}}}})
 	require.ErrorIs(t, err, wire.ErrBadRequest)
 

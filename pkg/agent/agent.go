@@ -10,7 +10,8 @@ import (
 
 // Agent is the code of an agent. Its methods are called by one goroutine at a time. A promised message has been replaced by
 // what was promised before a method sees it. What a method changed is kept if it returns no error, and taken back if it
-// does: in the Memory always, in the agent's own fields if it is Stateful.
+// does: in the Memory always, in the agent's own fields if it is Stateful. The messages may be kept, and are not to be
+// changed: others may have the same ones.
 //
 // ctx ends when the request is cancelled, its deadline passes, or the host stops. Whatever the agent asks others on the way
 // has to get this ctx: it carries what keeps nested calls from waiting for ever.

@@ -8,8 +8,12 @@
 // be passed on like a message, to any agent, which gets the message itself once it exists. So sequential code runs in
 // parallel wherever nothing depends on anything. [Client.Resolve] waits.
 //
+// Two kinds come with it: [Dialog], for which a language model or a script speaks, and [User], for which a person does, over
+// NATS or ([UserAt]) at a terminal. An agent of one's own asks a model with [Client.Complete], and makes others hear what it
+// says with [Client.Tell].
+//
 // Package host (pkg/host) makes programs of agents: one process, or many.
 //
-// It may import pkg/msg, pkg/subjects, pkg/scenario (models), internal/wire, internal/promise, internal/llm and the NATS
-// client; never a service.
+// It may import pkg/msg, pkg/subjects, pkg/scenario (models), internal/wire, internal/promise, internal/chat, internal/llm
+// and the NATS client; never a service.
 package agent

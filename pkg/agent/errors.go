@@ -1,6 +1,27 @@
 package agent
 
-import "github.com/myriad-sim/myriad/internal/wire"
+import (
+	"errors"
+
+	"github.com/myriad-sim/myriad/internal/chat"
+	"github.com/myriad-sim/myriad/internal/wire"
+)
+
+// ErrMemory says that bytes are not an exported memory. The text says where and why.
+var ErrMemory = errors.New("not an exported memory")
+
+// Errors of models. See Client.Complete.
+var (
+	// ErrModelBudget says that the run may not spend more on the model, or on all of them.
+	ErrModelBudget = chat.ErrBudget
+	// ErrModelRefused says that the gateway takes no calls to the model as it is described. Asking again is no use.
+	ErrModelRefused = chat.ErrRefused
+	// ErrModelRejected says that the model's server does not answer this conversation, such as one that is too long. Asking
+	// again is no use; other conversations may work.
+	ErrModelRejected = chat.ErrRejected
+	// ErrModelFailed says that the model's servers gave no answer, however often they were asked.
+	ErrModelFailed = chat.ErrFailed
+)
 
 // Errors of agents and those who reach them. They keep their identity over the wire: test for them with errors.Is.
 var (

@@ -17,7 +17,7 @@ type Registry struct {
 
 // NewRegistry returns a registry of the kinds that come with Myriad: "dialog" and "user".
 func NewRegistry() *Registry {
-	return &Registry{kinds: map[string]Kind{}}
+	return &Registry{kinds: map[string]Kind{"dialog": Dialog, "user": User}}
 }
 
 // Add registers a kind and returns the registry, so that calls can be chained. A kind of the same name is replaced.
