@@ -15,7 +15,9 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/myriad-sim/myriad/internal/actor"
 	"github.com/myriad-sim/myriad/internal/control"
+	"github.com/myriad-sim/myriad/pkg/agent"
 	"github.com/myriad-sim/myriad/pkg/scenario"
 )
 
@@ -35,6 +37,8 @@ type cli struct {
 	Show          showCmd          `cmd:"" help:"Show the results of a run, or what one of its agents did."`
 	Pause         pauseCmd         `cmd:"" help:"Pause a run of a running stack."`
 	Cancel        cancelCmd        `cmd:"" help:"Cancel a run of a running stack."`
+	Ask           askCmd           `cmd:"" help:"Ask an agent, a host, an environment or a hub of a running stack."`
+	Conformance   conformanceCmd   `cmd:"" help:"Check whether an agent in any language speaks the protocol."`
 	Decode        decodeCmd        `cmd:"" help:"Turn msgpack payloads on stdin into JSON lines."`
 	Bench         benchCmd         `cmd:"" help:"Measure how fast Myriad is on this machine, beside goroutines and asyncio."`
 	BenchLLMProxy benchLLMProxyCmd `cmd:"" name:"bench-llmproxy" help:"Measure the model gateway on this machine, beside clients that do without it."`
@@ -82,6 +86,13 @@ func main() {
 }
 
 func realMain(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if actor.IsChild() { // of an agent host, with one agent to serve
+		if err := actor.ChildMain(ctx, agent.NewRegistry(), slog.New(slog.NewTextHandler(stderr, nil))); err != nil {
+			fmt.Fprintln(stderr, "myriad:", err)
+			return 1
+		}
+		return 0
+	}
 	var c cli
 	exited := -1
 	parser, err := kong.New(&c,

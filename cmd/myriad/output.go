@@ -16,6 +16,7 @@ import (
 	"github.com/myriad-sim/myriad/internal/report"
 	"github.com/myriad-sim/myriad/internal/results"
 	"github.com/myriad-sim/myriad/internal/runlog"
+	"github.com/myriad-sim/myriad/pkg/scenario"
 )
 
 // formatFlags say how the rows are written.
@@ -85,6 +86,9 @@ func (s *screen) receipt(sum report.Summary) {
 
 // advise says how to do the same with a language model, where none played.
 func (s *session) advise(st *runlog.State) {
+	if slices.ContainsFunc(st.Scenario.Models, scenario.Model.Outside) {
+		return // who knows what it asked
+	}
 	for _, m := range st.Scenario.Models {
 		if m.Behavioural() {
 			s.printf("\nNo language model was asked. With one (any OpenAI-compatible server):\n  %s run %s --model %s=openai:http://localhost:8000/v1:MODEL\n",

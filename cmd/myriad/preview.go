@@ -90,7 +90,7 @@ func (c *previewCmd) print(a *app, sc *scenario.Scenario, pop *population.Popula
 	}
 	model := sc.Model(sc.Blocks[block].Model)
 	fmt.Fprintf(a.out, "Agent %d of %s (%s), round %d, model %s: %s\n", c.Agent, sc.Blocks[block].Name, sc.Name, c.Round, model.Name, results.Note(*model))
-	if model.Behavioural() {
+	if model.Behavioural() && !model.Outside() {
 		fmt.Fprintln(a.out, "This player does not read these messages; a language model in its place would.")
 	}
 	now := rounds[len(rounds)-1]

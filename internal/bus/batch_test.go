@@ -155,7 +155,7 @@ func TestBatchRefusals(t *testing.T) {
 		"last sequence moved on": {with("Nats-Expected-Last-Sequence", "77"), bus.ErrBatchConflict},
 		"subject sequence moved": {with("Nats-Expected-Last-Subject-Sequence", "77"), bus.ErrBatchConflict},
 		"duplicate message id":   {with("Nats-Msg-Id", "seen"), bus.ErrBatchConflict},
-		"stream without batches": {moved("myriad.run.r.hub.h.said"), bus.ErrBatchDisabled},
+		"stream without batches": {moved("$KV." + subjects.BucketRuns + ".r"), bus.ErrBatchDisabled},
 		"no stream":              {moved("elsewhere"), bus.ErrBatchRejected},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -48,5 +48,14 @@ func compare(got, want jetstream.StreamConfig) error {
 	return nil
 }
 
+// upgrade switches on what an existing stream lacks and a server can add to it
+// at any time without a change to what the stream holds. It reports whether
+// anything was missing.
+func upgrade(got, want jetstream.StreamConfig) (upgraded jetstream.StreamConfig, missing bool) {
+	missing = want.AllowAtomicPublish && !got.AllowAtomicPublish
+	got.AllowAtomicPublish = got.AllowAtomicPublish || missing
+	return got, missing
+}
+
 // limit brings the server's and our ways to say "no limit" together.
 func limit[T int32 | int64](n T) T { return max(n, 0) }

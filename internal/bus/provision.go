@@ -45,7 +45,8 @@ type Options struct {
 
 // Provision creates the streams, buckets and object stores all services share,
 // and checks those that exist. It may run any number of times, by several
-// services at once. An existing stream keeps its size when MaxBytes is 0.
+// services at once. An existing stream keeps its size when MaxBytes is 0; one of
+// an older version gets the abilities that it lacks and that a server can add.
 // Errors: ErrStreamMismatch, ErrNoSpace, or the server's.
 func Provision(ctx context.Context, js jetstream.JetStream, o Options) error {
 	o.Replicas = max(o.Replicas, 1)
@@ -113,7 +114,8 @@ func (r resource) ensure(ctx context.Context, js jetstream.JetStream) error {
 	}
 }
 
-// check reports whether the stream exists, and whether it is as wanted.
+// check reports whether the stream exists, and whether it is as wanted, or was
+// made so.
 func (r resource) check(ctx context.Context, js jetstream.JetStream) (found bool, err error) {
 	s, err := js.Stream(ctx, r.want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -121,6 +123,15 @@ func (r resource) check(ctx context.Context, js jetstream.JetStream) (found bool
 	}
 	if err != nil {
 		return false, err
+	}
+	got := s.CachedInfo().Config
+	upgraded, missing := upgrade(got, r.want)
+	if err := compare(upgraded, r.want); err != nil || !missing {
+		return true, err
+	}
+	s, err = js.UpdateStream(ctx, upgraded)
+	if err != nil {
+		return true, err
 	}
 	return true, compare(s.CachedInfo().Config, r.want)
 }

@@ -40,6 +40,7 @@ func TestProvisionMakesEverything(t *testing.T) {
 	hub := streamConfig(t, js, subjects.StreamHub)
 	require.Equal(t, []string{"myriad.run.*.hub.*.said"}, hub.Subjects)
 	require.True(t, hub.DenyDelete)
+	require.True(t, hub.AllowAtomicPublish)
 	for name, storage := range map[string]jetstream.StorageType{
 		subjects.BucketRuns: jetstream.FileStorage, subjects.BucketEnv: jetstream.FileStorage,
 		subjects.BucketUsage: jetstream.FileStorage, subjects.BucketHosts: jetstream.MemoryStorage,
@@ -88,7 +89,6 @@ func TestProvisionNamesTheSettingThatDiffers(t *testing.T) {
 		"deny_delete":          func(c *jetstream.StreamConfig) { c.DenyDelete = false },
 		"deny_purge":           func(c *jetstream.StreamConfig) { c.DenyPurge = true },
 		"no_ack":               func(c *jetstream.StreamConfig) { c.NoAck = true; c.AllowAtomicPublish = false },
-		"allow_atomic":         func(c *jetstream.StreamConfig) { c.AllowAtomicPublish = false },
 		"allow_direct":         func(c *jetstream.StreamConfig) { c.AllowDirect = false },
 	} {
 		t.Run(field, func(t *testing.T) {
@@ -103,6 +103,43 @@ func TestProvisionNamesTheSettingThatDiffers(t *testing.T) {
 			require.ErrorContains(t, err, field+" is ")
 		})
 	}
+}
+
+// TestProvisionAddsWhatOlderStreamsLack provisions a data directory from before
+// hubs took batches.
+func TestProvisionAddsWhatOlderStreamsLack(t *testing.T) {
+	nc, js := connect(t, start(t, t.TempDir()))
+	_, err := js.CreateStream(t.Context(), jetstream.StreamConfig{
+		Name: subjects.StreamHub, Subjects: []string{subjects.StreamHubSubject}, Discard: jetstream.DiscardNew,
+		Description: "of an operator", DenyDelete: true, AllowDirect: true,
+	})
+	require.NoError(t, err)
+	said := subjects.HubSaid("r", "h")
+	_, err = js.Publish(t.Context(), said, []byte("before"))
+	require.NoError(t, err)
+	msgs := []*nats.Msg{{Subject: said}, {Subject: said}}
+	_, err = bus.PublishBatch(t.Context(), nc, msgs)
+	require.ErrorIs(t, err, bus.ErrBatchDisabled)
+
+	require.NoError(t, bus.Provision(t.Context(), js, bus.Options{}))
+	ack, err := bus.PublishBatch(t.Context(), nc, msgs)
+	require.NoError(t, err)
+	require.Equal(t, uint64(3), ack.Sequence, "what was there stays")
+	require.Equal(t, "of an operator", streamConfig(t, js, subjects.StreamHub).Description, "and what else was set")
+}
+
+// TestProvisionAddsNothingToAStreamItRefuses holds that a stream with another
+// fault is left alone.
+func TestProvisionAddsNothingToAStreamItRefuses(t *testing.T) {
+	_, js := connect(t, start(t, t.TempDir()))
+	_, err := js.CreateStream(t.Context(), jetstream.StreamConfig{
+		Name: subjects.StreamHub, Subjects: []string{subjects.StreamHubSubject}, Discard: jetstream.DiscardNew, AllowDirect: true,
+	})
+	require.NoError(t, err)
+	err = bus.Provision(t.Context(), js, bus.Options{})
+	require.ErrorIs(t, err, bus.ErrStreamMismatch)
+	require.ErrorContains(t, err, "deny_delete is ")
+	require.False(t, streamConfig(t, js, subjects.StreamHub).AllowAtomicPublish)
 }
 
 func TestProvisionRefusesStreamsThatAcknowledgeBeforeTheDisk(t *testing.T) {

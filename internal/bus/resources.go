@@ -38,9 +38,10 @@ func resources(o Options) []resource {
 		store(o, subjects.StoreFiles, "files by content address"),
 		store(o, subjects.StorePersonas, "populations and personas by content address"),
 		stream(o, jetstream.StreamConfig{
-			Name:        subjects.StreamHub,
-			Description: "what was said in hubs",
-			Subjects:    []string{subjects.StreamHubSubject},
+			Name:               subjects.StreamHub,
+			Description:        "what was said in hubs",
+			Subjects:           []string{subjects.StreamHubSubject},
+			AllowAtomicPublish: true,
 		}, unlimited),
 		// The log is the truth: it refuses new records rather than dropping old
 		// ones, and forgets nothing by age.

@@ -125,6 +125,18 @@ func TestTheForecastCountsWhatIsSent(t *testing.T) {
 }
 
 // A sample stands for all.
+func TestWhatACodeAgentTakesIsNotKnown(t *testing.T) {
+	sc := load(t, "version: 1\nname: outside\nrounds: 3\npopulation: {size: 5}\nmodels: {js: {provider: agent, host: js-1, agent: alice}}\n"+
+		"agents: {all: {model: js}}\nturn: [{id: guess, ask: Which?, answer: {type: number}}]\n")
+	f, err := Make(t.Context(), sc, Settings{BytesPerToken: 4, Sample: 2})
+	require.NoError(t, err)
+	var b strings.Builder
+	require.NoError(t, f.Table(&b, false))
+	require.Contains(t, b.String(), "  js: code agent, 5 agents, 15 calls\n\nNo language model of the scenario is asked.\n"+
+		"Note: what agent alice on host js-1 takes for model js is not known here.\n")
+	require.Zero(t, f.Total.Calls)
+}
+
 func TestSamplesAreScaled(t *testing.T) {
 	source := fmt.Sprintf(study, 3, 1000, systems[2], "all", "question, answer")
 	whole, err := Make(t.Context(), load(t, source), Settings{BytesPerToken: 4, Repairs: 0.1, Sample: 1000})

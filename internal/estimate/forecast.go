@@ -40,8 +40,11 @@ type Model struct {
 	Amount
 }
 
-// Behavioural reports whether the model costs nothing.
+// Behavioural reports whether the model costs nothing that is known here.
 func (m Model) Behavioural() bool { return m.Provider != "openai" }
+
+// Outside reports whether a code agent plays.
+func (m Model) Outside() bool { return m.Provider == "agent" }
 
 // Amount is what calls take. Tokens and money are those of language models; a behavioural model has none.
 type Amount struct {

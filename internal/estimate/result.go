@@ -89,6 +89,9 @@ func (e *estimator) notes() []string {
 	}
 	for i := range e.sc.Models {
 		m := &e.sc.Models[i]
+		if e.tallies[m.Name] != nil && m.Outside() {
+			note("what agent %s on host %s takes for model %s is not known here", m.Agent, m.Host, m.Name)
+		}
 		if e.tallies[m.Name] == nil || m.Behavioural() {
 			continue
 		}

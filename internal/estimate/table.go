@@ -3,6 +3,7 @@ package estimate
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,6 +31,10 @@ func (f Forecast) Table(w io.Writer, color bool) error {
 	var speaking []Model
 	for _, m := range f.Models {
 		if m.Behavioural() {
+			if m.Outside() {
+				p.line("  %s: code agent, %s, %s calls", clean(m.Name), plural(m.Agents, "agent", "agents"), Count(m.Calls))
+				continue
+			}
 			p.line("  %s: %s, %s, %s calls that cost nothing", clean(m.Name), m.Provider, plural(m.Agents, "agent", "agents"), Count(m.Calls))
 			continue
 		}
@@ -37,9 +42,12 @@ func (f Forecast) Table(w io.Writer, color bool) error {
 		speaking = append(speaking, m)
 	}
 	p.line("")
-	if len(speaking) == 0 {
+	switch {
+	case len(speaking) == 0 && slices.ContainsFunc(f.Models, Model.Outside):
+		p.line("No language model of the scenario is asked.")
+	case len(speaking) == 0:
 		p.line("No language model is asked, so there is nothing to pay.")
-	} else {
+	default:
 		p.grid(f, speaking)
 		p.time(f)
 		p.caps(f)

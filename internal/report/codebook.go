@@ -120,8 +120,11 @@ const readingNotes = `## Reading the files
 
 // kindOf says whether a model is a language model.
 func kindOf(m Model) string {
-	if m.Behavioural {
+	switch {
+	case m.Behavioural:
 		return "behavioural model, not an LLM"
+	case m.outside():
+		return "code agent, of which only the answers are known"
 	}
 	return "language model"
 }

@@ -58,6 +58,23 @@ func TestPageOfChoicesPointsAndTexts(t *testing.T) {
 	has(t, page, "language model</span>")
 }
 
+func TestPageSaysWhoPlayedFromOutside(t *testing.T) {
+	d := survey(100, 1)
+	alice := report.Model{Name: "js", Provider: "agent", Note: "played by agent alice on host js-1", Agents: 1}
+	d.Summary.Models = append(d.Summary.Models, alice)
+	page := html(t, d)
+	const outside = "Code agents took part, of which only the answers are known: js (played by agent alice on host js-1)."
+	has(t, page, "Not only language models. Some agents are played by behavioural models: baseline (scripted). "+outside)
+	d.Summary.Models = []report.Model{alice}
+	page = html(t, d)
+	has(t, page, outside)
+	require.NotContains(t, page, "Behavioural model")
+	require.NotContains(t, page, "language model")
+	var b strings.Builder
+	require.NoError(t, report.Codebook(&b, d.Summary, nil))
+	require.Contains(t, b.String(), "| code agent, of which only the answers are known | played by agent alice on host js-1 |")
+}
+
 func TestPageOfOneRoundHasNoTrend(t *testing.T) {
 	page := html(t, guess(1000, 1))
 	require.Len(t, svg.FindAllString(page, -1), 1)

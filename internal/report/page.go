@@ -89,19 +89,26 @@ func newPage(d Data) page {
 
 // notice says which players are not language models; "" if all are.
 func notice(models []Model) string {
-	var names []string
+	var names, outside, parts []string
 	for _, m := range models {
-		if m.Behavioural {
+		switch {
+		case m.Behavioural:
 			names = append(names, fmt.Sprintf("%s (%s)", m.Name, m.Provider))
+		case m.outside():
+			outside = append(outside, fmt.Sprintf("%s (%s)", m.Name, m.Note))
 		}
 	}
 	switch {
 	case len(names) == 0:
-		return ""
 	case len(names) == len(models):
 		return "Behavioural model, not an LLM. No language model took part in this run; it was played by " + strings.Join(names, ", ") + "."
+	default:
+		parts = append(parts, "Not only language models. Some agents are played by behavioural models: "+strings.Join(names, ", ")+".")
 	}
-	return "Not only language models. Some agents are played by behavioural models: " + strings.Join(names, ", ") + "."
+	if len(outside) > 0 {
+		parts = append(parts, "Code agents took part, of which only the answers are known: "+strings.Join(outside, ", ")+".")
+	}
+	return strings.Join(parts, " ")
 }
 
 func tiles(s Summary) []tile {

@@ -47,6 +47,9 @@ type Model struct {
 	Agents      int    `json:"agents"`      // agents it speaks for
 }
 
+// outside reports whether a code agent played, of which only the answers are known here.
+func (m Model) outside() bool { return m.Provider == "agent" }
+
 // Answer types of a Question.
 const (
 	TypeNumber = "number"

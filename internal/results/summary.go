@@ -48,7 +48,7 @@ func Summary(s *runlog.State) report.Summary {
 				n += b.Count
 			}
 		}
-		out.Models = append(out.Models, report.Model{Name: m.Name, Provider: m.Provider, Behavioural: m.Behavioural(), Note: Note(m), Agents: n})
+		out.Models = append(out.Models, report.Model{Name: m.Name, Provider: m.Provider, Behavioural: m.Behavioural() && !m.Outside(), Note: Note(m), Agents: n})
 	}
 	for _, q := range sc.Turn {
 		out.Questions = append(out.Questions, report.Question{
@@ -67,6 +67,8 @@ func Note(m scenario.Model) string {
 		return "a scripted player that follows expressions, not a language model"
 	case "dummy":
 		return fmt.Sprintf("a stand-in that waits %s and answers at random, not a language model", time.Duration(m.Latency))
+	case "agent":
+		return fmt.Sprintf("played by agent %s on host %s", m.Agent, m.Host)
 	}
 	return fmt.Sprintf("language model %s", m.Model)
 }

@@ -112,4 +112,5 @@ func TestReport(t *testing.T) {
 func TestNotes(t *testing.T) {
 	require.Equal(t, "a behavioural model (Poisson level-k, tau 1.5), not a language model", Note(scenario.Model{Provider: "levelk", Tau: "1.5"}))
 	require.Equal(t, "a scripted player that follows expressions, not a language model", Note(scenario.Model{Provider: "scripted"}))
+	require.Equal(t, "played by agent alice on host js-1", Note(scenario.Model{Provider: "agent", Host: "js-1", Agent: "alice"}))
 }

@@ -114,9 +114,9 @@ func chainText(chain []subjects.Address) string {
 	return strings.Join(texts, ",")
 }
 
-// Ask sends a request and waits for the reply. Deadline is set from ctx where it has one and the request has none. The
-// error is one of this package's, as the other side said it, ErrUnheard if nobody listens, ErrBadRequest if the request
-// cannot be sent or the reply not be read, or that of ctx.
+// Ask sends a request and waits for the reply. Deadline is set from ctx where it has one and the request has none. A program
+// that reads no msgpack is asked again in JSON. The error is one of this package's, as the other side said it, ErrUnheard if
+// nobody listens, ErrBadRequest if the request cannot be sent or the reply not be read, or that of ctx.
 func Ask(ctx context.Context, nc *nats.Conn, subject string, r Request) (msg.Msg, error) {
 	if end, ok := ctx.Deadline(); ok && r.Deadline.IsZero() {
 		r.Deadline = end
@@ -128,7 +128,12 @@ func Ask(ctx context.Context, nc *nats.Conn, subject string, r Request) (msg.Msg
 	answer, err := nc.RequestMsgWithContext(ctx, m)
 	switch {
 	case err == nil:
-		return ReadAnswer(answer)
+		out, err := ReadAnswer(answer)
+		if r.Encoding == msg.Msgpack && errors.Is(err, ErrBadRequest) && jsonOnly(answer) {
+			r.Encoding = msg.JSON
+			return Ask(ctx, nc, subject, r)
+		}
+		return out, err
 	case errors.Is(err, nats.ErrNoResponders):
 		return msg.Msg{}, fmt.Errorf("%w: %s", ErrUnheard, subject)
 	case errors.Is(err, nats.ErrMaxPayload):
@@ -137,6 +142,13 @@ func Ask(ctx context.Context, nc *nats.Conn, subject string, r Request) (msg.Msg
 		return msg.Msg{}, fmt.Errorf("%s: %w", subject, context.Cause(ctx))
 	}
 	return msg.Msg{}, fmt.Errorf("%w: %s: %w", ErrUnavailable, subject, err)
+}
+
+// jsonOnly reports whether an answer is in JSON. To a request in msgpack that is how a program says that it reads nothing
+// else; it has done nothing then.
+func jsonOnly(m *nats.Msg) bool {
+	e, err := msg.EncodingOf(m.Header.Get(subjects.HeaderContentType))
+	return err == nil && e == msg.JSON
 }
 
 // ReadAnswer reads a reply: a message, or the error it carries.

@@ -8,6 +8,6 @@
 // The shape of the file is declared once, by the tagged structs in document*.go. The decoder, the overrides and the
 // JSON Schema (Schema) all read those declarations.
 //
-// The package does no I/O and depends only on the YAML reader, the JSON Schema compiler, and the rooms for
-// expressions and templates.
+// The package does no I/O and depends only on the YAML reader, the JSON Schema compiler, the rooms for expressions and
+// templates, and the pure packages pkg/environment/formula, pkg/msg and pkg/subjects.
 package scenario

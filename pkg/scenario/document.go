@@ -4,30 +4,31 @@ package scenario
 // the overrides and the JSON Schema read them.
 type document struct {
 	place
-	Version     whole             `key:"version" required:"true" min:"1" max:"1" doc:"Version of the scenario grammar: 1."`
-	Name        word              `key:"name" required:"true" doc:"Name of the scenario: letters, digits, _ - and ., starting with a letter or digit."`
-	Description word              `key:"description" doc:"What the scenario is about, for people."`
-	Seed        whole             `key:"seed" min:"0" max:"18446744073709551615" fill:"0" doc:"Seed of all randomness. The same scenario with the same seed gives the same result."`
-	Rounds      whole             `key:"rounds" min:"1" max:"1000000" fill:"1" doc:"Number of rounds to play at most; in each, every agent answers every question of turn."`
-	Vars        table[constant]   `key:"vars" name:"true" doc:"Named constants for templates and expressions. 2/3 is an exact ratio: a number in expressions, 2/3 in templates."`
-	Population  *populationDoc    `key:"population" required:"true" doc:"How many agents there are, and what they are drawn from."`
-	Models      table[modelDoc]   `key:"models" required:"true" doc:"What speaks for the agents, by name."`
-	Game        *gameDoc          `key:"game" doc:"Facts of a known game, for behavioural players. Never sent to a language model."`
-	Agents      table[blockDoc]   `key:"agents" required:"true" doc:"Named blocks of agents. Give every block a count, or every block a share; a single block needs neither."`
-	Groups      *groupsDoc        `key:"groups" later:"true" doc:"Divides the agents into groups."`
-	State       table[source]     `key:"state" name:"true" later:"true" doc:"State of each agent: initial value or expression by name."`
-	Memory      *memoryDoc        `key:"memory" doc:"What an agent remembers of earlier rounds. Without it: nothing."`
-	Match       *matchDoc         `key:"match" later:"true" doc:"Matches agents with partners."`
-	Graph       *graphDoc         `key:"graph" later:"true" doc:"Connects agents with neighbours."`
-	Turn        list[questionDoc] `key:"turn" required:"true" doc:"The questions of a round, in order. Each sees the answers to earlier ones."`
-	Budget      *budgetDoc        `key:"budget" doc:"What the run may spend on language models. It pauses before it would spend more."`
-	Missing     *missingDoc       `key:"missing" doc:"What happens to an answer that could not be had."`
-	Deadline    deadline          `key:"deadline" fill:"none" doc:"How long a round waits for answers: none, or a duration."`
-	Update      *updateDoc        `key:"update" doc:"How a round's answers change the world."`
-	Stop        source            `key:"stop" doc:"Ends the run after a round in which this expression is true. Sees vars, world, previous, round."`
-	Report      *reportDoc        `key:"report" doc:"Extra results."`
-	Generations *generationsDoc   `key:"generations" later:"true" doc:"Replaces agents every few rounds."`
-	Design      *designDoc        `key:"design" later:"true" doc:"An experiment: the scenario under several conditions."`
+	Version      whole             `key:"version" required:"true" min:"1" max:"1" doc:"Version of the scenario grammar: 1."`
+	Name         word              `key:"name" required:"true" doc:"Name of the scenario: letters, digits, _ - and ., starting with a letter or digit."`
+	Description  word              `key:"description" doc:"What the scenario is about, for people."`
+	Seed         whole             `key:"seed" min:"0" max:"18446744073709551615" fill:"0" doc:"Seed of all randomness. The same scenario with the same seed gives the same result."`
+	Rounds       whole             `key:"rounds" min:"1" max:"1000000" fill:"1" doc:"Number of rounds to play at most; in each, every agent answers every question of turn."`
+	Vars         table[constant]   `key:"vars" name:"true" doc:"Named constants for templates and expressions. 2/3 is an exact ratio: a number in expressions, 2/3 in templates."`
+	Population   *populationDoc    `key:"population" required:"true" doc:"How many agents there are, and what they are drawn from."`
+	Models       table[modelDoc]   `key:"models" required:"true" doc:"What speaks for the agents, by name."`
+	Game         *gameDoc          `key:"game" doc:"Facts of a known game, for behavioural players. Never sent to a language model."`
+	Agents       table[blockDoc]   `key:"agents" required:"true" doc:"Named blocks of agents. Give every block a count, or every block a share; a single block needs neither."`
+	Groups       *groupsDoc        `key:"groups" later:"true" doc:"Divides the agents into groups."`
+	State        table[source]     `key:"state" name:"true" later:"true" doc:"State of each agent: initial value or expression by name."`
+	Memory       *memoryDoc        `key:"memory" doc:"What an agent remembers of earlier rounds. Without it: nothing."`
+	Match        *matchDoc         `key:"match" later:"true" doc:"Matches agents with partners."`
+	Graph        *graphDoc         `key:"graph" later:"true" doc:"Connects agents with neighbours."`
+	Turn         list[questionDoc] `key:"turn" required:"true" doc:"The questions of a round, in order. Each sees the answers to earlier ones."`
+	Budget       *budgetDoc        `key:"budget" doc:"What the run may spend on language models. It pauses before it would spend more."`
+	Environments environments      `key:"environments" doc:"Shared states with functions, for code agents and for those who watch the run, by name. market/left is inside market."`
+	Missing      *missingDoc       `key:"missing" doc:"What happens to an answer that could not be had."`
+	Deadline     deadline          `key:"deadline" fill:"none" doc:"How long a round waits for answers: none, or a duration."`
+	Update       *updateDoc        `key:"update" doc:"How a round's answers change the world."`
+	Stop         source            `key:"stop" doc:"Ends the run after a round in which this expression is true. Sees vars, world, previous, round."`
+	Report       *reportDoc        `key:"report" doc:"Extra results."`
+	Generations  *generationsDoc   `key:"generations" later:"true" doc:"Replaces agents every few rounds."`
+	Design       *designDoc        `key:"design" later:"true" doc:"An experiment: the scenario under several conditions."`
 }
 
 type populationDoc struct {
@@ -57,15 +58,15 @@ type backgroundDoc struct {
 
 type modelDoc struct {
 	place
-	Provider word `key:"provider" required:"true" enum:"openai,levelk,scripted,dummy,replay" later:"replay" doc:"openai: a language model behind an OpenAI-compatible server. levelk: a behavioural player of the scenario's game. scripted: answers by expressions. dummy: waits, then answers at random. replay: the answers of an earlier run."`
+	Provider word `key:"provider" required:"true" enum:"openai,levelk,scripted,dummy,agent,replay" later:"replay" doc:"openai: a language model behind an OpenAI-compatible server. levelk: a behavioural player of the scenario's game. scripted: answers by expressions. dummy: waits, then answers at random. agent: a code agent, a program of your own. replay: the answers of an earlier run."`
 
 	Endpoints   list[word] `key:"endpoints" when:"openai" required:"true" doc:"Base URLs of the servers, such as http://localhost:8000/v1."`
 	Model       word       `key:"model" when:"openai" required:"true" doc:"Name of the model, as the server knows it."`
 	Temperature number     `key:"temperature" when:"openai" min:"0" max:"2" doc:"Sampling temperature. Default: the server's."`
 	TopP        number     `key:"top_p" when:"openai" min:"0" max:"1" doc:"Nucleus sampling. Default: the server's."`
 	MaxTokens   whole      `key:"max_tokens" when:"openai" min:"1" max:"1000000" doc:"Most tokens a reply may have. Default: the server's."`
-	Timeout     span       `key:"timeout" when:"openai" doc:"Longest time a call may take, such as 2m. Default: llmproxy's."`
-	Concurrency whole      `key:"concurrency" when:"openai" min:"1" max:"100000" doc:"Calls in flight for each endpoint. Default: llmproxy's."`
+	Timeout     span       `key:"timeout" when:"openai,agent" doc:"Longest time a call may take, such as 2m. Default: llmproxy's."`
+	Concurrency whole      `key:"concurrency" when:"openai,agent" min:"1" max:"100000" doc:"Calls in flight for each endpoint, or for the agent. Default: llmproxy's."`
 	APIKeyEnv   word       `key:"api_key_env" when:"openai" fill:"OPENAI_API_KEY" doc:"Environment variable of llmproxy that holds the API key."`
 
 	Structured     word   `key:"structured" when:"openai" enum:"none,response_format,structured_outputs" fill:"none" doc:"Holds the server to the form of an answer. response_format: with OpenAI's JSON Schema. structured_outputs: with vLLM's own. none: replies are free."`
@@ -78,6 +79,9 @@ type modelDoc struct {
 	Noise   number        `key:"noise" when:"scripted" min:"0" fill:"0" doc:"Half-width of the uniform noise added to number answers."`
 
 	Latency span `key:"latency" when:"dummy" fill:"0s" doc:"How long each call takes, such as 1s."`
+
+	Host  word `key:"host" when:"agent" required:"true" doc:"Name of the program that serves the agent, such as js-1."`
+	Agent word `key:"agent" when:"agent" required:"true" doc:"Name of the agent there. It plays all agents whose model this is, and is told the number of each."`
 }
 
 type gameDoc struct {

@@ -53,6 +53,9 @@ func (s *Scenario) normal() map[string]any {
 	if s.Budget != nil {
 		out["budget"] = s.Budget
 	}
+	if s.Environments != nil {
+		out["environments"] = s.Environments
+	}
 	var blocks []normalBlock
 	for _, b := range s.Blocks {
 		blocks = append(blocks, normalBlock{b.Name, b.Model, templateSource(b.System), b.First, b.Count})

@@ -2,6 +2,7 @@ package scenario_test
 
 import (
 	_ "embed"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,7 +18,7 @@ var base string
 // it suggests after ">>".
 type malformation struct{ name, old, new, want string }
 
-var malformed = append(malformedBase, malformedModels...)
+var malformed = slices.Concat(malformedBase, malformedModels, malformedEnvironments)
 
 var malformedBase = []malformation{
 	// The document.
@@ -77,7 +78,7 @@ var malformedBase = []malformation{
 
 	// Models.
 	{"unknown provider", "provider: levelk", "provider: levlk",
-		`f.yaml:15:22: "levlk" is not one of openai, levelk, scripted, dummy >> levelk`},
+		`f.yaml:15:22: "levlk" is not one of openai, levelk, scripted, dummy, agent >> levelk`},
 	{"provider to come", "provider: dummy, latency: 1s", "provider: replay",
 		`f.yaml:21:21: "replay" is not yet supported`},
 	{"key of another provider", "provider: levelk, tau: 1.5", "provider: levelk, tau: 1.5, temperature: 1",

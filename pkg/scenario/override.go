@@ -19,7 +19,7 @@ type Overrides struct {
 	Rounds *int              `msgpack:"rounds,omitempty" json:"rounds,omitempty"`
 	Seed   *uint64           `msgpack:"seed,omitempty" json:"seed,omitempty"`
 	Set    map[string]string `msgpack:"set,omitempty" json:"set,omitempty"`       // path such as vars.ratio -> value as YAML
-	Models map[string]string `msgpack:"models,omitempty" json:"models,omitempty"` // name -> openai:URL:MODEL, levelk:TAU, dummy:LATENCY
+	Models map[string]string `msgpack:"models,omitempty" json:"models,omitempty"` // name -> openai:URL:MODEL, levelk:TAU, dummy:LATENCY, agent:HOST/AGENT
 }
 
 // apply changes the document's tree. Models come first, so that Set can refine them; the plain numbers win over Set.
@@ -177,6 +177,7 @@ func overrideModel(root *node, name, value string, p *problems) {
 	}
 	out.put("provider", scalar(provider))
 	url, model := splitEndpoint(rest)
+	host, agent, _ := strings.Cut(rest, "/")
 	switch {
 	case provider == "openai" && model != "":
 		out.put("endpoints", &node{kind: kindList, flag: flag, items: []*node{scalar(url)}})
@@ -185,8 +186,11 @@ func overrideModel(root *node, name, value string, p *problems) {
 		out.put("tau", scalar(rest))
 	case provider == "dummy" && rest != "":
 		out.put("latency", scalar(rest))
+	case provider == "agent" && agent != "":
+		out.put("host", scalar(host))
+		out.put("agent", scalar(agent))
 	default:
-		p.addFlag(flag, path, "want openai:URL:MODEL, levelk:TAU or dummy:LATENCY, such as openai:http://localhost:8000/v1:Qwen/Qwen2-7B-Instruct", "")
+		p.addFlag(flag, path, "want openai:URL:MODEL, levelk:TAU, dummy:LATENCY or agent:HOST/AGENT, such as openai:http://localhost:8000/v1:Qwen/Qwen2-7B-Instruct", "")
 		return
 	}
 	models.put(name, out)

@@ -68,6 +68,7 @@ func TestOverrideModel(t *testing.T) {
 		"openai:http://host:7b":                              {Provider: "openai", Endpoints: []string{"http://host"}, Model: "7b"},
 		"openai:http://host/v1:org/model:tag/x":              {Provider: "openai", Endpoints: []string{"http://host/v1"}, Model: "org/model:tag/x"},
 		"dummy:250ms":                                        {Provider: "dummy", Latency: 250e6},
+		"agent:js-1/alice/2":                                 {Provider: "agent", Host: "js-1", Agent: "alice/2"},
 		`levelk:persona.education == "Ph.D." ? 2 : vars.low`: {Provider: "levelk", Tau: `persona.education == "Ph.D." ? 2 : vars.low`},
 	} {
 		s := load(t, base, scenario.Overrides{Models: map[string]string{"player": value}})
@@ -79,7 +80,7 @@ func TestOverrideModel(t *testing.T) {
 	require.Equal(t, "other", s.Model("server").Model)
 }
 
-const wantModel = "want openai:URL:MODEL, levelk:TAU or dummy:LATENCY, such as openai:http://localhost:8000/v1:Qwen/Qwen2-7B-Instruct"
+const wantModel = "want openai:URL:MODEL, levelk:TAU, dummy:LATENCY or agent:HOST/AGENT, such as openai:http://localhost:8000/v1:Qwen/Qwen2-7B-Instruct"
 
 func TestOverrideErrors(t *testing.T) {
 	set := func(path, value string) scenario.Overrides {
@@ -113,6 +114,8 @@ func TestOverrideErrors(t *testing.T) {
 		{model("player", "openai:http://localhost:8000/v1"), `--model player=openai:http://localhost:8000/v1: ` + wantModel, ""},
 		{model("player", "scripted:x"), `--model player=scripted:x: ` + wantModel, ""},
 		{model("player", "dummy"), `--model player=dummy: ` + wantModel, ""},
+		{model("player", "agent:alice"), `--model player=agent:alice: ` + wantModel, ""},
+		{model("player", "agent:/alice"), `--model player=agent:/alice: "host" is empty`, ""},
 	} {
 		_, err := scenario.Load("f.yaml", []byte(base), c.o)
 		var all scenario.Errors

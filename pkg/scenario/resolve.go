@@ -27,6 +27,7 @@ func (r *resolver) resolve() {
 	r.models()
 	r.game()
 	r.blocks()
+	r.environments()
 	r.budget()
 	r.memory()
 	r.missing()

@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/myriad-sim/myriad/internal/expression"
 )
@@ -21,6 +23,8 @@ func (r *resolver) models() {
 			r.scripted(&out, m)
 		case "dummy":
 			out.Latency = int64(m.Latency.v)
+		case "agent":
+			r.outside(&out, m)
 		}
 		r.s.Models = append(r.s.Models, out)
 	}
@@ -43,11 +47,7 @@ func (r *resolver) openai(out *Model, m modelDoc) {
 		out.TopP = new(m.TopP.float())
 	}
 	out.MaxTokens = m.MaxTokens.integer(0)
-	out.Timeout = int64(m.Timeout.v)
-	if m.Timeout.set() && out.Timeout == 0 {
-		r.at(m.Timeout.at, "\"timeout\" must be more than 0s")
-	}
-	out.Concurrency = m.Concurrency.integer(0)
+	r.bounds(out, m)
 	out.APIKeyEnv = m.APIKeyEnv.v
 	if m.APIKeyEnv.set() && !envPattern.MatchString(out.APIKeyEnv) {
 		r.at(m.APIKeyEnv.at, "\"api_key_env\" is the name of an environment variable, never the key itself")
@@ -59,6 +59,28 @@ func (r *resolver) openai(out *Model, m modelDoc) {
 	if out.ShareIdentical && (out.Temperature == nil || *out.Temperature != 0) {
 		r.at(m.ShareIdentical.at, "\"share_identical\" needs temperature: 0; at any other, agents with the same prompt answer independently")
 	}
+}
+
+// bounds are those of models that answer from outside this process.
+func (r *resolver) bounds(out *Model, m modelDoc) {
+	out.Timeout = int64(m.Timeout.v)
+	if m.Timeout.set() && out.Timeout == 0 {
+		r.at(m.Timeout.at, "\"timeout\" must be more than 0s")
+	}
+	out.Concurrency = m.Concurrency.integer(0)
+}
+
+const maxPartner = 128 // bytes of the name of a host or code agent
+
+// outside resolves a model that is a code agent.
+func (r *resolver) outside(out *Model, m modelDoc) {
+	out.Host, out.Agent = m.Host.v, m.Agent.v
+	for _, name := range []word{m.Host, m.Agent} {
+		if name.set() && (len(name.v) > maxPartner || strings.IndexFunc(name.v, unicode.IsControl) >= 0) {
+			r.at(name.at, "%q is not a usable name: at most %d bytes, without line breaks", clipped(name.v), maxPartner)
+		}
+	}
+	r.bounds(out, m)
 }
 
 // checkEndpoint refuses what is not a plain base URL. A URL with a password in it would end up in the run's record.

@@ -27,6 +27,8 @@ type Scenario struct {
 	Stop        *expression.Program // nil: play all rounds
 	Report      Report
 
+	Environments []Environment // those that are inside others after them; nil when there are none
+
 	scope expression.Scope
 }
 
@@ -52,7 +54,7 @@ type Category struct {
 // Model is a named player model. Only the fields of its provider are set.
 type Model struct {
 	Name     string `msgpack:"name"`     // the key under models:
-	Provider string `msgpack:"provider"` // openai, levelk, scripted, dummy
+	Provider string `msgpack:"provider"` // openai, levelk, scripted, dummy, agent
 
 	// openai
 	Endpoints   []string `msgpack:"endpoints,omitempty"` // base URLs
@@ -60,8 +62,8 @@ type Model struct {
 	Temperature *float64 `msgpack:"temperature,omitempty"`
 	TopP        *float64 `msgpack:"top_p,omitempty"`
 	MaxTokens   int      `msgpack:"max_tokens,omitempty"`  // 0: the server's default
-	Timeout     int64    `msgpack:"timeout,omitempty"`     // nanoseconds a call may take; 0: the proxy's default
-	Concurrency int      `msgpack:"concurrency,omitempty"` // calls in flight per endpoint; 0: the proxy's default
+	Timeout     int64    `msgpack:"timeout,omitempty"`     // nanoseconds a call may take; 0: the proxy's default; agent too
+	Concurrency int      `msgpack:"concurrency,omitempty"` // calls in flight per endpoint; 0: the proxy's default; agent too
 	APIKeyEnv   string   `msgpack:"api_key_env,omitempty"` // environment variable read by llmproxy; "" means OPENAI_API_KEY
 
 	Structured     string `msgpack:"structured,omitempty" json:",omitempty"`      // StructuredResponseFormat or StructuredOutputs; "" asks in words only
@@ -77,10 +79,18 @@ type Model struct {
 	// scripted
 	Answers map[string]string `msgpack:"answers,omitempty"` // question id -> expression source
 	Noise   float64           `msgpack:"noise,omitempty"`   // half-width of the keyed uniform noise added to number answers
+
+	// agent
+	Host  string `msgpack:"host,omitempty" json:",omitempty"`  // stable name of the program that serves the code agent
+	Agent string `msgpack:"agent,omitempty" json:",omitempty"` // the agent's name there
 }
 
-// Behavioural reports whether the model is a behavioural or mechanical player, not a language model.
+// Behavioural reports whether the model is anything but a language model that the scenario names: it has no tokens and no
+// price here, and nothing extracts values from what it says.
 func (m Model) Behavioural() bool { return m.Provider != "openai" }
+
+// Outside reports whether a code agent plays: a program of somebody's own, of which only what it answers is known.
+func (m Model) Outside() bool { return m.Provider == "agent" }
 
 // Game states the facts of a known game, for behavioural players and scorecards; it is never sent to a real model.
 // The programs see vars only.

@@ -52,6 +52,9 @@ const (
 	HeaderCancel = "Myriad-Cancel"
 	// HeaderKind says what a message in a hub's stream is: one of the Said constants.
 	HeaderKind = "Myriad-Kind"
+	// HeaderWrite is on the first of the messages that were put into a hub's stream at once, and different each time: a
+	// service that did not hear whether it was first finds its own by it.
+	HeaderWrite = "Myriad-Write"
 	// HeaderServedBy names the host whose response was passed on.
 	HeaderServedBy = "Myriad-Served-By"
 )

@@ -23,6 +23,10 @@ var parsers = map[string]func(subject string) (rebuilt string, err error){
 		run, env, function, err := subjects.ParseEnvCall(s)
 		return subjects.EnvCall(run, env, function), err
 	},
+	"env kind": func(s string) (string, error) {
+		kind, run, env, function, err := subjects.ParseEnvKind(s)
+		return subjects.EnvKind(kind, run, env, function), err
+	},
 	"hub": func(s string) (string, error) {
 		run, hub, verb, err := subjects.ParseHubCall(s)
 		return subjects.HubCall(run, hub, verb), err
@@ -72,17 +76,18 @@ var parsers = map[string]func(subject string) (rebuilt string, err error){
 
 // accepted has one subject that each parser takes; every other parser must refuse it.
 var accepted = map[string]string{
-	"agent":   "myriad.run.r1.agent.0.7.reply",
-	"task":    "myriad.run.r1.task.h1.x",
-	"env":     "myriad.run.r1.env.world.call.get",
-	"hub":     "myriad.run.r1.hub.room.call.speak",
-	"said":    "myriad.run.r1.hub.room.said",
-	"chat":    "myriad.llm.m.chat",
-	"forward": "myriad.llm.m.forward",
-	"code":    "myriad.run.r1.code.h1.alice.call",
-	"host":    "myriad.run.r1.host.h1.hear",
-	"alive":   "myriad.alive.h1-a",
-	"log":     "myriad.run.r1.log.ctl.env.state",
+	"agent":    "myriad.run.r1.agent.0.7.reply",
+	"task":     "myriad.run.r1.task.h1.x",
+	"env":      "myriad.run.r1.env.world.call.get",
+	"env kind": "myriad.svc.environment.mine.r1.world.get",
+	"hub":      "myriad.run.r1.hub.room.call.speak",
+	"said":     "myriad.run.r1.hub.room.said",
+	"chat":     "myriad.llm.m.chat",
+	"forward":  "myriad.llm.m.forward",
+	"code":     "myriad.run.r1.code.h1.alice.call",
+	"host":     "myriad.run.r1.host.h1.hear",
+	"alive":    "myriad.alive.h1-a",
+	"log":      "myriad.run.r1.log.ctl.env.state",
 }
 
 func TestEachSubjectHasOneParser(t *testing.T) {

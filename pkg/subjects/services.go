@@ -46,3 +46,26 @@ func parseModel(subject, suffix, want string) (model string, err error) {
 func Service(name, endpoint string) string {
 	return "myriad.svc." + Encode(name) + "." + Encode(endpoint)
 }
+
+const envKindPrefix = "myriad.svc.environment."
+
+// EnvKind is the request subject of an environment's function for the programs that have the code of a kind: what reaches
+// one without it is passed on there.
+func EnvKind(kind, run, env, function string) string {
+	return envKindPrefix + Encode(kind) + "." + Encode(run) + "." + Encode(env) + "." + Encode(function)
+}
+
+// EnvKindAll matches what is passed on to the programs that have the code of a kind of environments.
+func EnvKindAll(kind string) string { return envKindPrefix + Encode(kind) + ".*.*.*" }
+
+// ParseEnvKind reads a subject that EnvKind built.
+func ParseEnvKind(subject string) (kind, run, env, function string, err error) {
+	const want = "the subject of an environment's function for a kind"
+	rest, ok := strings.CutPrefix(subject, envKindPrefix)
+	t := strings.Split(rest, ".")
+	if !ok || len(t) != 4 {
+		return "", "", "", "", malformed(subject, want)
+	}
+	err = decodeAll(t, &kind, &run, &env, &function)
+	return kind, run, env, function, err
+}

@@ -25,6 +25,8 @@ func TestSubjectsAsDocumented(t *testing.T) {
 		subjects.TaskAll("r1", "h1-a"):                 "myriad.run.r1.task.h1-a.*",
 		subjects.EnvCall("r1", "world/a", "get"):       "myriad.run.r1.env.world=2Fa.call.get",
 		subjects.EnvCallAll("r1"):                      "myriad.run.r1.env.*.call.*",
+		subjects.EnvKind("my/kind", "r1", "w/a", "f"):  "myriad.svc.environment.my=2Fkind.r1.w=2Fa.f",
+		subjects.EnvKindAll("my/kind"):                 "myriad.svc.environment.my=2Fkind.*.*.*",
 		subjects.HubCall("r1", "room", "speak"):        "myriad.run.r1.hub.room.call.speak",
 		subjects.HubCallAll("r1"):                      "myriad.run.r1.hub.*.call.*",
 		subjects.HubSaid("r1", "room"):                 "myriad.run.r1.hub.room.said",
@@ -113,6 +115,7 @@ func requests(p parts) map[string]string {
 		subjects.EnvCall(p.run, p.a, p.b+"x"):                                      subjects.AnyRunEnvCall(),
 		subjects.HubCall(p.run, p.a, p.b+"x"):                                      subjects.AnyRunHubCall(),
 		subjects.Alive(p.a):                                                        "",
+		subjects.EnvKind(p.a, p.run, p.b, p.kind):                                  subjects.EnvKindAll(p.a),
 	}
 }
 

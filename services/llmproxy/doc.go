@@ -6,6 +6,7 @@
 //   - levelk: a behavioural player of guess-average games. Not a language model.
 //   - scripted: a rule player, an expression a question. Not a language model.
 //   - dummy: random numbers after a while, for benchmarks. Not a language model.
+//   - agent: a code agent, which is somebody's own program on the bus (agent.go). The fleet sends its calls too.
 //
 // A request is taken or refused as busy by its head alone, on the subscription's goroutine (accept.go); what is taken is
 // bounded in calls and bytes (roll.go), and for a model server also by model. A fixed number of workers read the calls,
@@ -22,5 +23,5 @@
 // whose servers are all down.
 //
 // It may import internal/llm, internal/rng, internal/expression, internal/modelserver, internal/usage, internal/reading,
-// internal/control, pkg/subjects and pkg/scenario; never another service.
+// internal/control, internal/wire, internal/promise, pkg/msg, pkg/subjects and pkg/scenario; never another service.
 package llmproxy

@@ -23,6 +23,7 @@ type Service struct {
 	metrics *metrics
 	players players
 	openai  *openaiProvider
+	agents  *agentProvider
 	forward *forwarder
 	roll    *roll
 	queue   *queue // what accepted requests need done
@@ -52,6 +53,7 @@ func New(nc *nats.Conn, log *slog.Logger, cfg Config) (*Service, error) {
 	if s.openai, err = newOpenAI(log, cfg, s.queue); err != nil {
 		return nil, err
 	}
+	s.agents = &agentProvider{log: log, cfg: cfg, queue: s.queue, patience: firstPatience}
 	s.forward = newForwarder(nc, log, cfg, s.openai.keys, s.openai.prices, s.openai.client)
 	s.players = players{
 		metrics: s.metrics, known: map[string]prepared{},
@@ -60,6 +62,7 @@ func New(nc *nats.Conn, log *slog.Logger, cfg Config) (*Service, error) {
 			"levelk":   levelkProvider{},
 			"scripted": scriptedProvider{},
 			"openai":   s.openai,
+			"agent":    s.agents,
 		},
 	}
 	return s, nil
@@ -80,6 +83,9 @@ func (s *Service) Start(ctx context.Context) error {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	if err := s.openai.start(ctx, s.nc); err != nil {
+		return errors.Join(err, s.Stop(ctx))
+	}
+	if err := s.agents.start(ctx, s.nc); err != nil {
 		return errors.Join(err, s.Stop(ctx))
 	}
 	if err := s.forward.start(ctx, s.openai.book); err != nil {
@@ -136,6 +142,7 @@ func (s *Service) Stop(ctx context.Context) error {
 	s.queue.close()
 	s.words.close()
 	s.running.Wait()
+	s.agents.close()
 	err = errors.Join(err, s.openai.close(ctx, s.nc.IsConnected()))
 	for _, x := range s.roll.open() {
 		x.abandon()

@@ -22,6 +22,7 @@ func TestProviders(t *testing.T) {
 		{Name: "scripted", Model: func(*testing.T, time.Duration) scenario.Model {
 			return scenario.Model{Name: "player", Provider: "scripted", Answers: map[string]string{"guess": "50"}, Noise: 20}
 		}},
+		{Name: "agent", Waits: true, Peer: conformance.Agent},
 		{Name: "openai, batch endpoint", Waits: true, Servers: conformance.Kind{true}.Start},
 		{Name: "openai, single calls", Waits: true, Servers: conformance.Kind{false}.Start},
 		{Name: "openai, one of each", Waits: true, Servers: conformance.Kind{true, false}.Start},

@@ -81,7 +81,7 @@ func (s *stage) tooLate(t *testing.T) {
 	var m scenario.Model
 	asked := func() uint64 { return 0 }
 	if s.Servers == nil {
-		m = s.Model(t, 0)
+		m = s.model(t, 0)
 	} else {
 		servers := s.Servers(t, Options{})
 		m, asked = servers.Model(0), func() uint64 { return servers.stats().Asked }

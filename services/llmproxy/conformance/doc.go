@@ -3,6 +3,6 @@
 // and plays every case against a provider; those with model servers behind them also meet every fault of
 // internal/fakevllm, whichever endpoints the servers have.
 //
-// It is for tests only. It may import services/llmproxy, internal/llm, internal/natstest, internal/fakevllm, pkg/scenario
-// and pkg/subjects.
+// It is for tests only. It may import services/llmproxy, internal/llm, internal/natstest, internal/fakevllm,
+// internal/wire, pkg/msg, pkg/scenario and pkg/subjects.
 package conformance

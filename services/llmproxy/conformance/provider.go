@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/myriad-sim/myriad/internal/natstest"
 	"github.com/myriad-sim/myriad/pkg/scenario"
 )
@@ -12,8 +14,10 @@ import (
 type Provider struct {
 	Name string
 	// Model starts what a model of the provider needs, until the test ends, and says how to reach it. An answer takes about
-	// the given time, if Waits; equal calls get equal answers. Nil for model servers.
+	// the given time, if Waits; equal calls get equal answers. Nil for model servers and peers.
 	Model func(t *testing.T, latency time.Duration) scenario.Model
+	// Peer is Model where what the model needs is a peer on the bus, which gets a connection of its own.
+	Peer func(t *testing.T, nc *nats.Conn, latency time.Duration) scenario.Model
 	// Waits: answers can take time.
 	Waits bool
 	// Servers starts model servers, until the test ends. Nil for players that are no servers.
@@ -21,12 +25,15 @@ type Provider struct {
 }
 
 // model is a model whose answers take about so long.
-func (p Provider) model(t *testing.T, latency time.Duration) scenario.Model {
+func (s *stage) model(t *testing.T, latency time.Duration) scenario.Model {
 	t.Helper()
-	if p.Servers == nil {
-		return p.Model(t, latency)
+	switch {
+	case s.Servers != nil:
+		return s.Servers(t, Options{PerToken: latency, MaxSeqs: 2048}).Model(0)
+	case s.Peer != nil:
+		return s.Peer(t, s.bus.InProcess(t), latency)
 	}
-	return p.Servers(t, Options{PerToken: latency, MaxSeqs: 2048}).Model(0)
+	return s.Model(t, latency)
 }
 
 // stage is where the cases of a provider are played: one broker, and one proxy that most of them share.
