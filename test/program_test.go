@@ -42,6 +42,31 @@ var binary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
+// examplePrograms builds the programs among the examples once, each into its own directory, and returns where.
+var examplePrograms = sync.OnceValues(func() (string, error) {
+	main, err := binary()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Dir(main)
+	for _, name := range []string{"workflow/local", "workflow/distributed", "workflow/host", "groups", "groups/host", "conversation"} {
+		path := filepath.Join(dir, "examples", name, "program")
+		args := append(append([]string{"build"}, buildFlags...), "-o", path, "../examples/"+name)
+		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+			return "", fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	return filepath.Join(dir, "examples"), nil
+})
+
+// exampleProgram is the path of the program of an example.
+func exampleProgram(t testing.TB, name string) string {
+	t.Helper()
+	dir, err := examplePrograms()
+	require.NoError(t, err)
+	return filepath.Join(dir, name, "program")
+}
+
 // process is the program running in a directory of its own. What it writes can be read at any time.
 type process struct {
 	cmd      *exec.Cmd

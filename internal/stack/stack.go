@@ -73,6 +73,10 @@ type Stack struct {
 	coordinator *coordinator.Service // nil without one
 }
 
+// LocalHost is the name of the agent host beside an embedded server, unless it was given one. It is the same each time, so
+// that its code agents come back.
+const LocalHost = "local"
+
 // stopGrace bounds the stop of each service.
 const stopGrace = 10 * time.Second
 
@@ -157,6 +161,10 @@ func (s *Stack) build(ctx context.Context, name string) (lifecycle.Service, erro
 	}
 	switch name {
 	case "agenthost":
+		set.AgentHost.Broker = s.URL()
+		if set.AgentHost.ID == "" && s.server != nil {
+			set.AgentHost.ID = LocalHost
+		}
 		return agenthost.New(nc, s.log, set.AgentHost)
 	case "environment":
 		return environment.New(nc, s.log, set.Environment)

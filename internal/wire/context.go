@@ -30,7 +30,8 @@ func WithPause(ctx context.Context, leave func() (resume func())) context.Contex
 // Wait runs wait, which waits for somebody else, without the place of the context's agent among those who compute.
 func Wait[T any](ctx context.Context, wait func() (T, error)) (T, error) {
 	if leave, ok := ctx.Value(pauseKey{}).(func() func()); ok {
-		defer leave()()
+		resume := leave()
+		defer resume()
 	}
 	return wait()
 }

@@ -2,12 +2,12 @@ package agenthost
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/myriad-sim/myriad/internal/wire"
 	"github.com/myriad-sim/myriad/pkg/msg"
 	"github.com/myriad-sim/myriad/pkg/subjects"
 )
@@ -22,11 +22,9 @@ const maxContent = 64 * 1024
 const directTimeout = 2 * time.Minute
 
 var (
-	errNoAgent = errors.New("no such agent in this shard")
-	errTooLong = fmt.Errorf("content is longer than %d bytes", maxContent)
-	errNoRound = errors.New("no round has been opened yet")
-	errMoved   = errors.New("the agent has left this host; ask again")
-	errCrowded = errors.New("too many messages to agents at once; ask again")
+	errTooLong = fmt.Errorf("%w: content is longer than %d bytes", wire.ErrTooLarge, maxContent)
+	errNoRound = fmt.Errorf("%w: no round has been opened yet", wire.ErrUnavailable)
+	errMoved   = fmt.Errorf("%w: the agent has left this host", wire.ErrStopped)
 )
 
 // listener is the subscription of a shard's agents and what is under way on it.
@@ -65,90 +63,54 @@ func (r *run) silence() {
 
 // receive takes a message on the goroutine of the subscription: messages queue for their agent in the order they came.
 func (r *run) receive(ctx context.Context, s *shard, m *nats.Msg) {
-	agent, verb, err := s.addressed(m.Subject)
+	req, err := wire.Read(m)
 	if err == nil {
 		err = context.Cause(ctx)
 	}
+	var agent int
+	var verb string
+	if err == nil {
+		agent, verb, err = s.addressed(m.Subject)
+	}
 	if err != nil {
-		r.svc.respond(m, nil, err)
+		r.svc.respond(m, req.Encoding, msg.Msg{}, err)
 		return
 	}
+	v := &visit{run: r, shard: s, agent: agent, verb: verb, raw: m, req: req}
 	if verb == subjects.VerbState && !s.forgets() {
 		out, err := r.state(ctx, s, agent)
-		r.svc.respond(m, out, err)
+		v.respond(out, err)
 		return
 	}
 	if !r.svc.direct.TryAcquire(1) {
-		r.svc.respond(m, nil, errCrowded)
+		v.respond(nil, wire.ErrCrowded)
 		return
 	}
 	if verb == subjects.VerbState {
-		r.apart(ctx, m, func() {}, func(ctx context.Context) (*msg.Msg, error) { return r.state(ctx, s, agent) })
+		v.apart(ctx, func() {}, func(ctx context.Context) (*msg.Msg, error) { return r.state(ctx, s, agent) })
 		return
 	}
-	ticket := s.enter(agent - s.first)
-	r.apart(ctx, m, func() { s.leave(agent-s.first, ticket) }, func(ctx context.Context) (*msg.Msg, error) {
-		return r.handle(ctx, s, agent, verb, m, ticket)
-	})
-}
-
-// apart answers a message on a goroutine of its own. end is called when it is answered, or will not be.
-func (r *run) apart(ctx context.Context, m *nats.Msg, end func(), answer func(context.Context) (*msg.Msg, error)) {
-	over := func() {
-		end()
-		r.svc.direct.Release(1)
+	if verb == subjects.VerbCall {
+		if began, err := v.promise(); !began {
+			r.svc.direct.Release(1)
+			r.svc.respond(m, req.Encoding, msg.Promise(r.message(agent).Name, v.promised), err)
+			return
+		}
 	}
-	started := r.svc.goUnlessStopped(func() {
-		defer over()
-		ctx, cancel := context.WithTimeout(ctx, directTimeout)
-		defer cancel()
-		out, err := answer(ctx)
-		r.svc.respond(m, out, err)
-	})
-	if !started {
-		over()
+	ticket := s.enter(agent - s.first)
+	v.apart(ctx, func() { s.leave(agent-s.first, ticket) }, func(ctx context.Context) (*msg.Msg, error) { return v.handle(ctx, ticket) })
+	if v.task != nil {
+		r.svc.respond(m, req.Encoding, msg.Promise(r.message(agent).Name, v.promised), nil)
 	}
 }
 
 // addressed is the agent and the verb that a subject names.
 func (s *shard) addressed(subject string) (agent int, verb string, err error) {
-	_, _, agent, verb, err = subjects.ParseAgent(subject)
-	if err == nil && (agent < s.first || agent >= s.first+s.n) {
-		err = fmt.Errorf("%w: agent %d, shard %d has %d..%d", errNoAgent, agent, s.index, s.first, s.first+s.n-1)
+	if _, _, agent, verb, err = subjects.ParseAgent(subject); err != nil {
+		return 0, "", fmt.Errorf("%w: %w", wire.ErrBadRequest, err)
+	}
+	if agent < s.first || agent >= s.first+s.n {
+		err = fmt.Errorf("%w: agent %d, shard %d has %d..%d", wire.ErrNoAgent, agent, s.index, s.first, s.first+s.n-1)
 	}
 	return agent, verb, err
-}
-
-// handle answers a message that changes an agent, or that its model answers, when its turn has come.
-func (r *run) handle(ctx context.Context, s *shard, agent int, verb string, m *nats.Msg, turn <-chan struct{}) (*msg.Msg, error) {
-	in, err := decodeMsg(m)
-	if err != nil {
-		return nil, err
-	}
-	said := in.Content.String()
-	if len(said) > maxContent {
-		return nil, errTooLong
-	}
-	select {
-	case <-turn:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("the agent is busy: %w", context.Cause(ctx))
-	}
-	id := m.Header.Get(subjects.HeaderRequestID)
-	if done := s.outcome(agent, id); done != nil {
-		out, err := msg.Msgpack.Decode(done)
-		return &out, err
-	}
-	out := r.message(agent)
-	if verb != subjects.VerbObserve {
-		text, err := r.converse(ctx, s, agent, said)
-		if err != nil {
-			return nil, err
-		}
-		out.Content = msg.Text(text)
-	}
-	if verb == subjects.VerbInterview {
-		return out, nil
-	}
-	return out, r.remember(ctx, s, outcome{V: 1, RequestID: id, Agent: agent, Verb: verb, Sender: in.Name, Content: said}, out)
 }

@@ -1,5 +1,12 @@
 package agenthost
 
+import (
+	"maps"
+	"time"
+
+	"github.com/myriad-sim/myriad/pkg/msg"
+)
+
 // What an agent was told outside its turns is part of its memory, and so of its prompts; what it answered is kept by
 // request id, so that a repeated request changes nothing. Both have bounds: whoever may talk to agents could otherwise
 // fill the host, or make prompts too long to be asked.
@@ -22,6 +29,7 @@ type told struct {
 	outcomes map[request][]byte
 	order    []request // oldest first
 	bytes    int       // of outcomes
+	promised map[request]msg.Placeholder
 }
 
 // request is a request id, which is the agent's own: two agents may be sent the same one.
@@ -69,4 +77,28 @@ func newest(all []note) []note {
 		first--
 	}
 	return all[first:]
+}
+
+// promise is the promise that was given for a call with this request id, as long as it may be kept.
+func (t *told) promise(r request) (p msg.Placeholder, known bool) {
+	p, known = t.promised[r]
+	return p, known && !p.Expired(time.Now())
+}
+
+// promises notes what was promised for a call with a request id. If too much is promised already, a repeated call gets a
+// promise of its own, of the same outcome.
+func (t *told) promises(r request, p msg.Placeholder) {
+	if r.id == "" {
+		return
+	}
+	if len(t.promised) >= maxOutcomes {
+		now := time.Now()
+		maps.DeleteFunc(t.promised, func(_ request, p msg.Placeholder) bool { return p.Expired(now) })
+	}
+	if t.promised == nil {
+		t.promised = map[request]msg.Placeholder{}
+	}
+	if len(t.promised) < maxOutcomes {
+		t.promised[r] = p
+	}
 }

@@ -1,48 +1,137 @@
 package agenthost
 
 import (
+	"context"
+	"fmt"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/myriad-sim/myriad/internal/promise"
+	"github.com/myriad-sim/myriad/internal/wire"
 	"github.com/myriad-sim/myriad/pkg/msg"
 	"github.com/myriad-sim/myriad/pkg/subjects"
 )
 
-// decodeMsg reads a request in the format its header names, msgpack by default.
-func decodeMsg(m *nats.Msg) (msg.Msg, error) {
-	e, err := msg.EncodingOf(m.Header.Get(subjects.HeaderContentType))
-	if err != nil {
-		return msg.Msg{}, err
-	}
-	return e.Decode(m.Data)
+// visit is a message to one agent.
+type visit struct {
+	run      *run
+	shard    *shard
+	agent    int
+	verb     string
+	raw      *nats.Msg
+	req      wire.Request
+	promised msg.Placeholder // of a call
+	task     *promise.Task   // of a call; nil otherwise
 }
 
-// respond answers a request in the format it came in. An error goes into a header, and as text into the content, so that
-// a person with a command line sees it.
-func (s *Service) respond(m *nats.Msg, out *msg.Msg, failure error) {
-	if m.Reply == "" {
+// promise begins a call, unless one with the same request id has begun: then the promise is that one's, and began is false.
+func (v *visit) promise() (began bool, err error) {
+	v.shard.mu.Lock()
+	defer v.shard.mu.Unlock()
+	id := request{v.agent, v.req.ID}
+	if p, known := v.shard.told.promise(id); known {
+		v.promised = p
+		return false, nil
+	}
+	if v.promised, v.task, err = v.run.svc.code.Producer().Begin(v.run.id, time.Now().Add(directTimeout)); err != nil {
+		return false, err
+	}
+	v.shard.told.promises(id, v.promised)
+	return true, nil
+}
+
+// respond gives the outcome to the sender, or to the holders of the promise.
+func (v *visit) respond(out *msg.Msg, err error) {
+	if out == nil {
+		out = &msg.Msg{}
+	}
+	if v.task != nil {
+		v.task.Finish(*out, err)
 		return
 	}
-	e, err := msg.EncodingOf(m.Header.Get(subjects.HeaderContentType))
+	v.run.svc.respond(v.raw, v.req.Encoding, *out, err)
+}
+
+// apart answers a message on a goroutine of its own. end is called when it is answered, or will not be.
+func (v *visit) apart(ctx context.Context, end func(), answer func(context.Context) (*msg.Msg, error)) {
+	over := func() {
+		end()
+		v.run.svc.direct.Release(1)
+	}
+	deadline := time.Now().Add(directTimeout)
+	if d := v.req.Deadline; v.task == nil && !d.IsZero() && d.Before(deadline) {
+		deadline = d
+	}
+	started := v.run.svc.goUnlessStopped(func() {
+		defer over()
+		ctx, cancel := context.WithDeadlineCause(ctx, deadline, wire.ErrDeadline)
+		defer cancel()
+		v.respond(answer(ctx))
+	})
+	if !started {
+		over()
+		v.respond(nil, wire.ErrStopped)
+	}
+}
+
+// handle answers a message that changes an agent, or that its model answers, when its turn has come.
+func (v *visit) handle(ctx context.Context, turn <-chan struct{}) (*msg.Msg, error) {
+	r, s := v.run, v.shard
+	var cancelled <-chan struct{}
+	if v.task != nil {
+		cancelled = v.task.Cancelled()
+	}
+	in, err := r.svc.code.Resolve(ctx, v.req.Msgs...)
 	if err != nil {
-		e = msg.JSON // whoever asked for something else can at least read the error
+		return nil, err
 	}
-	var data []byte
-	if failure == nil {
-		data, failure = e.Encode(*out)
+	sender, said := joined(in)
+	if len(said) > maxContent {
+		return nil, errTooLong
 	}
-	answer := nats.NewMsg(m.Reply)
-	answer.Header.Set(subjects.HeaderContentType, e.ContentType())
-	if failure != nil {
-		answer.Header.Set(subjects.HeaderError, strings.ReplaceAll(failure.Error(), "\n", " "))
-		data, err = e.Encode(msg.New("agenthost", msg.RoleSystem, msg.Text(failure.Error())))
+	select {
+	case <-turn:
+	case <-cancelled:
+		return nil, wire.ErrCancelled
+	case <-ctx.Done():
+		return nil, fmt.Errorf("the agent is busy: %w", context.Cause(ctx))
+	}
+	id := v.req.ID
+	if done := s.outcome(v.agent, id); done != nil {
+		out, err := msg.Msgpack.Decode(done)
+		return &out, err
+	}
+	out := r.message(v.agent)
+	if v.verb != subjects.VerbObserve {
+		text, err := r.converse(ctx, s, v.agent, said)
 		if err != nil {
-			s.log.Warn("message to an agent answered without a text", "subject", m.Subject, "error", err)
+			return nil, err
 		}
+		out.Content = msg.Text(text)
 	}
-	answer.Data = data
-	if err := s.nc.PublishMsg(answer); err != nil {
+	if v.verb == subjects.VerbInterview {
+		return out, nil
+	}
+	return out, r.remember(ctx, s, outcome{V: 1, RequestID: id, Agent: v.agent, Verb: v.verb, Sender: sender, Content: said}, out)
+}
+
+// respond answers a request in the format it came in.
+func (s *Service) respond(m *nats.Msg, e msg.Encoding, out msg.Msg, failure error) {
+	if err := wire.Answer(s.nc, m, e, "agenthost", out, failure); err != nil {
 		s.log.Warn("message to an agent not answered", "subject", m.Subject, "error", err)
 	}
+}
+
+// joined is what the messages of a request say together. A promised one is a promise no more.
+func joined(list []msg.Msg) (sender, said string) {
+	texts := make([]string, len(list))
+	for i, m := range list {
+		texts[i] = m.Content.String()
+	}
+	if len(list) > 0 {
+		sender = list[0].Name
+	}
+	return sender, strings.Join(texts, "\n\n")
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nuid"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/myriad-sim/myriad/internal/actor"
 	"github.com/myriad-sim/myriad/internal/hosts"
 	"github.com/myriad-sim/myriad/pkg/subjects"
 )
@@ -32,6 +33,7 @@ type Service struct {
 	direct   *semaphore.Weighted // messages to single agents under way
 	asker    *asker
 	appender *appender
+	code     *actor.Runtime // code agents
 	micro    micro.Service
 	register jetstream.KeyValue
 
@@ -71,14 +73,15 @@ func New(nc *nats.Conn, log *slog.Logger, cfg Config) (*Service, error) {
 	if err != nil {
 		address = "unknown"
 	}
-	return &Service{
+	s := &Service{
 		nc: nc, js: js, log: log.With("service", "agenthost", "host", cfg.ID), cfg: cfg,
 		flight: newGate(int64(cfg.InFlight)), direct: semaphore.NewWeighted(maxDirect), runs: map[string]*held{}, failed: make(chan error, 1),
 		beat: hosts.Beat{
 			ID: cfg.ID, Incarnation: incarnation, Address: address, PID: os.Getpid(), Started: time.Now().UTC(),
 			CPUs: runtime.GOMAXPROCS(0),
 		},
-	}, nil
+	}
+	return s, s.newCode()
 }
 
 // Start announces the host and begins to take leases.
@@ -105,6 +108,7 @@ func (s *Service) Start(ctx context.Context) error {
 		return errors.Join(err, s.Stop(ctx))
 	}
 	s.done.Go(func() { s.announce(run) })
+	s.done.Go(func() { s.watchCode(run) })
 	// Leases are given to this incarnation, so none can be older than this start.
 	s.done.Go(func() { s.fail(run, s.discover(run, info.State.LastSeq+1)) })
 	return nil
@@ -114,6 +118,9 @@ func (s *Service) Start(ctx context.Context) error {
 func (s *Service) open(ctx context.Context) error {
 	var err error
 	if s.asker, err = newAsker(s.nc, s.log, s.cfg); err != nil {
+		return err
+	}
+	if err := s.code.Start(ctx); err != nil {
 		return err
 	}
 	if s.micro, err = micro.AddService(s.nc, micro.Config{
@@ -151,7 +158,7 @@ func (s *Service) Stop(ctx context.Context) error {
 	if s.cancel == nil {
 		return nil
 	}
-	var errs []error
+	errs := []error{s.code.Stop(ctx)} // first: its agents use what comes after
 	connected := s.nc.IsConnected()
 	if connected {
 		errs = append(errs, hosts.Remove(ctx, s.register, s.beat.Incarnation))
@@ -189,6 +196,7 @@ func (s *Service) now() hosts.Beat {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	b.MemoryBytes = m.Sys
+	b.Agents = s.code.Agents()
 	s.mu.Lock()
 	for _, h := range s.runs {
 		b.Agents += h.run.agents()

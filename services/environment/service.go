@@ -16,6 +16,8 @@ import (
 
 	"github.com/myriad-sim/myriad/internal/runlog"
 	"github.com/myriad-sim/myriad/pkg/subjects"
+	"github.com/myriad-sim/myriad/services/environment/engine"
+	"github.com/myriad-sim/myriad/services/environment/hubs"
 )
 
 // Service is a running environment service. Any number may run: of two that fold the same round one appends the state.
@@ -26,6 +28,8 @@ type Service struct {
 	writer string
 	micro  micro.Service
 	kv     jetstream.KeyValue
+	engine *engine.Engine
+	hubs   *hubs.Server
 
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -41,10 +45,14 @@ func New(nc *nats.Conn, log *slog.Logger, cfg Config) (*Service, error) {
 	if cfg.ID == "" {
 		cfg.ID = "environment-" + nuid.Next()
 	}
-	return &Service{nc: nc, js: js, log: log.With("service", "environment"), writer: cfg.ID, failed: make(chan error, 1)}, nil
+	log = log.With("service", "environment")
+	return &Service{
+		nc: nc, js: js, log: log, writer: cfg.ID, failed: make(chan error, 1),
+		engine: engine.New(nc, js, log, engine.Config{ID: cfg.ID, Kinds: cfg.Kinds}), hubs: hubs.New(nc, js, log),
+	}, nil
 }
 
-// Start begins to fold the rounds of all runs that are not over.
+// Start begins to serve environments and hubs and to fold the rounds of all runs that are not over.
 func (s *Service) Start(ctx context.Context) error {
 	kv, err := s.js.KeyValue(ctx, subjects.BucketEnv)
 	if err != nil {
@@ -57,6 +65,9 @@ func (s *Service) Start(ctx context.Context) error {
 	}); err != nil {
 		return fmt.Errorf("environment: register: %w", err)
 	}
+	if err := s.serve(ctx); err != nil {
+		return errors.Join(err, s.micro.Stop())
+	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	s.done.Go(func() {
@@ -68,20 +79,33 @@ func (s *Service) Start(ctx context.Context) error {
 	return nil
 }
 
+// serve starts what answers requests, or leaves nothing of it running. Environments announce in hubs, so hubs start first and
+// stop last.
+func (s *Service) serve(ctx context.Context) error {
+	if err := s.hubs.Start(ctx); err != nil {
+		return err
+	}
+	if err := s.engine.Start(ctx); err != nil {
+		return errors.Join(err, s.hubs.Stop(context.WithoutCancel(ctx)))
+	}
+	return nil
+}
+
 // Failed reports an error that ended the service's work.
 func (s *Service) Failed() <-chan error { return s.failed }
 
-// Stop ends all folding and waits for it.
-func (s *Service) Stop(context.Context) error {
+// Stop ends all serving and folding and waits for it. What is being written is waited for until ctx ends.
+func (s *Service) Stop(ctx context.Context) error {
 	if s.cancel == nil {
 		return nil
 	}
 	s.cancel()
+	err := errors.Join(s.engine.Stop(ctx), s.hubs.Stop(ctx))
 	s.done.Wait()
 	if s.nc.IsClosed() {
-		return nil
+		return err
 	}
-	return s.micro.Stop()
+	return errors.Join(err, s.micro.Stop())
 }
 
 func (s *Service) follow(ctx context.Context, run string) {

@@ -2,6 +2,7 @@ package environment_test
 
 import (
 	"encoding/json"
+	"strconv"
 	"testing"
 	"time"
 
@@ -10,6 +11,8 @@ import (
 	"github.com/myriad-sim/myriad/internal/natstest"
 	"github.com/myriad-sim/myriad/internal/runlog"
 	"github.com/myriad-sim/myriad/internal/stats"
+	"github.com/myriad-sim/myriad/internal/wire"
+	shared "github.com/myriad-sim/myriad/pkg/environment"
 	"github.com/myriad-sim/myriad/pkg/subjects"
 	"github.com/myriad-sim/myriad/services/environment"
 )
@@ -77,6 +80,32 @@ func TestServicesFoldAClosedRoundOnce(t *testing.T) {
 		var p struct{ World map[string]float64 }
 		return json.Unmarshal(e.Value(), &p) == nil && p.World["target"] == 20
 	}, 10*time.Second, 10*time.Millisecond)
+}
+
+// A service answers for environments, with the kinds it was given, and for hubs; started and stopped again and again it leaves
+// nothing behind.
+func TestServiceServesEnvironmentsAndHubs(t *testing.T) {
+	srv := natstest.Start(t)
+	nc := srv.Connect(t)
+	kinds := shared.NewRegistry().Add("counter", func([]byte) (*shared.Code, error) {
+		return &shared.Code{Functions: map[string]shared.Function{"up": {
+			Do: func(tx shared.Tx, _ shared.Args) (any, error) { return tx.Call("incr", map[string]any{"key": "n"}) },
+		}}}, nil
+	})
+	w := shared.NewClient(srv.Connect(t), "r").Env("w")
+	for i := range 5 {
+		svc, err := environment.New(nc, natstest.Logger(t), environment.Config{Kinds: kinds})
+		require.NoError(t, err)
+		require.NoError(t, svc.Start(t.Context()))
+		require.NoError(t, w.Create(t.Context(), "counter", nil))
+		out, err := w.Call(t.Context(), "up", nil)
+		require.NoError(t, err)
+		require.Equal(t, strconv.Itoa(i+1), out.String())
+		_, err = wire.Ask(t.Context(), nc, subjects.HubCall("r", "h", "create"), wire.Request{})
+		require.NoError(t, err)
+		require.NoError(t, svc.Stop(t.Context()))
+		require.NoError(t, svc.Stop(t.Context()))
+	}
 }
 
 func catchUp(t *testing.T, srv *natstest.Server, fold *runlog.Fold) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/myriad-sim/myriad/pkg/agent"
 	"github.com/myriad-sim/myriad/pkg/environment"
@@ -88,9 +89,9 @@ func (r reporter) Observe(_ context.Context, in ...msg.Msg) error {
 
 // Reply tells all it was told, a line each.
 func (r reporter) Reply(context.Context, ...msg.Msg) (msg.Msg, error) {
-	var text string
+	var text strings.Builder
 	for _, m := range r.self.Memory.Messages() {
-		text += m.Content.String() + "\n"
+		fmt.Fprintln(&text, m.Content)
 	}
-	return msg.New(r.self.Name, msg.RoleAssistant, msg.Text(text)), nil
+	return msg.New(r.self.Name, msg.RoleAssistant, msg.Text(text.String())), nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/myriad-sim/myriad/pkg/agent"
@@ -50,11 +51,12 @@ func (w *worker) Reply(ctx context.Context, in ...msg.Msg) (msg.Msg, error) {
 		return msg.Msg{}, ctx.Err()
 	case <-t.C:
 	}
-	done := w.self.Name
+	var done strings.Builder
+	done.WriteString(w.self.Name)
 	for _, m := range in {
-		done += "(" + m.Content.String() + ")"
+		fmt.Fprintf(&done, "(%s)", m.Content)
 	}
-	return msg.New(w.self.Name, msg.RoleAssistant, msg.Text(done)), nil
+	return msg.New(w.self.Name, msg.RoleAssistant, msg.Text(done.String())), nil
 }
 
 // Observe takes no notice.
