@@ -87,7 +87,7 @@ func (r *run) message(agent int) *msg.Msg {
 	return &out
 }
 
-// state describes an agent: who it is and what it answered. It leaves no trace and waits for no turn.
+// state describes an agent: who it is, what it answered, and the newest of what it was told. It leaves no trace and waits for no turn.
 func (r *run) state(ctx context.Context, s *shard, agent int) (*msg.Msg, error) {
 	rounds, err := r.everything(ctx, s)
 	if err != nil {
@@ -107,6 +107,13 @@ func (r *run) state(ctx context.Context, s *shard, agent int) (*msg.Msg, error) 
 				said = append(said, fmt.Sprintf("round %d, %s: %s", p.round.Number(), r.scenario.Turn[q].ID, a.appendText(nil, off)))
 			}
 		}
+	}
+	for _, n := range s.told.notes[agent] {
+		line := "told: " + n.said
+		if n.reply != "" {
+			line += "\n  said: " + n.reply
+		}
+		said = append(said, line)
 	}
 	out.Content = msg.Text(strings.Join(said, "\n"))
 	return out, nil

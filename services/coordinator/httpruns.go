@@ -90,7 +90,7 @@ type submitInput struct {
 	Rounds  optional[int]    `query:"rounds" doc:"Number of rounds instead of the scenario's."`
 	Seed    optional[uint64] `query:"seed" doc:"Seed instead of the scenario's."`
 	Set     []string         `query:"set,explode" nullable:"false" doc:"PATH=VALUE changes a setting of the scenario, such as vars.ratio=1/2. May be repeated."`
-	Model   []string         `query:"model,explode" nullable:"false" doc:"NAME=SPEC changes a model: openai:URL:MODEL, levelk:TAU or dummy:LATENCY. May be repeated."`
+	Model   []string         `query:"model,explode" nullable:"false" doc:"NAME=SPEC changes a model: openai:URL:MODEL, levelk:TAU, dummy:LATENCY or agent:HOST/AGENT. May be repeated."`
 	RawBody []byte           `contentType:"application/yaml"`
 }
 

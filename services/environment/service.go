@@ -110,7 +110,20 @@ func (s *Service) Stop(ctx context.Context) error {
 
 func (s *Service) follow(ctx context.Context, run string) {
 	fold := runlog.NewFold(run, runlog.WithColumns())
-	err := runlog.Drive(ctx, s.js, fold, runlog.RunSubjects(run), func(h runlog.Header) error { return s.step(ctx, fold, h) })
+	begun := false
+	err := runlog.Drive(ctx, s.js, fold, runlog.RunSubjects(run), func(h runlog.Header) error {
+		if !begun && fold.Phase != runlog.PhaseNone {
+			begun = true
+			sc, shardSize := fold.Scenario, fold.Created.ShardSize
+			s.done.Go(func() { s.giveUp(ctx, run, declared(ctx, s.nc, run, sc, shardSize)) })
+		}
+		return s.step(ctx, fold, h)
+	})
+	s.giveUp(ctx, run, err)
+}
+
+// giveUp says why a run cannot go on, if there is a reason.
+func (s *Service) giveUp(ctx context.Context, run string, err error) {
 	if err != nil && ctx.Err() == nil {
 		s.log.Error("run given up", "run", run, "error", err)
 		s.tell(ctx, runlog.Trouble{Run: run, From: "environment", Reason: err.Error(), Fatal: true})
