@@ -121,7 +121,7 @@ func TestTalkingToAnAgent(t *testing.T) {
 	require.True(t, strings.HasSuffix(conversation, "user: really?\n"))
 	got, err = s.talk(h, 3, "state", "", nil)
 	require.NoError(t, err)
-	require.Equal(t, "round 1, guess: 34", got.Content.String())
+	require.Equal(t, "round 1, guess: 34\ntold: how are you?\n  said: you said how are you?\ntold: hello\n  said: you said hello\ntold: it rains", got.Content.String())
 	require.Equal(t, 3, s.messages(), "state and interview leave no trace")
 
 	// What it was told is in its next prompt, and in no other's.
