@@ -59,10 +59,10 @@ func heardByAll(t testing.TB, s *upStack, participants, messages int) {
 	// Speakers are on every host; that one is away for a while does not keep the program from speaking in its name.
 	const speakers, most = 8, 25
 	var talk errgroup.Group
-	third, twoThirds := make(chan struct{}), make(chan struct{})
+	kill, restart := make(chan struct{}), make(chan struct{}) // closed by the first speaker, a third and two thirds of its way
 	for sp := range speakers {
 		talk.Go(func() error {
-			mine := square.As(all[sp])
+			mine, marks := square.As(all[sp]), []chan struct{}{kill, restart}
 			for at, end := messages*sp/speakers, messages*(sp+1)/speakers; at < end; {
 				var said []msg.Msg
 				for ; at < end && len(said) < most; at++ {
@@ -71,19 +71,14 @@ func heardByAll(t testing.TB, s *upStack, participants, messages int) {
 				if _, err := mine.Broadcast(ctx, said...); err != nil {
 					return err
 				}
-				if sp == 0 && third != nil && at >= messages/speakers/3 {
-					close(third)
-					third = nil
-				}
-				if sp == 0 && twoThirds != nil && at >= 2*messages/speakers/3 {
-					close(twoThirds)
-					twoThirds = nil
+				if sp == 0 && len(marks) > 0 && at >= messages/speakers*(3-len(marks))/3 {
+					close(marks[0])
+					marks = marks[1:]
 				}
 			}
 			return nil
 		})
 	}
-	kill, restart := third, twoThirds
 	<-kill
 	require.NoError(t, hosts["h2"].cmd.Process.Signal(syscall.SIGKILL))
 	hosts["h2"].wait(t)

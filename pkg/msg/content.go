@@ -27,6 +27,11 @@ func Text(text string) Content { return Content{text} }
 // Data is a content that is structured data: v as encoding/json sees it, so structs work. What encodes as null is no
 // content, and what encodes as a string is a text. The error is ErrInvalid or ErrTooDeep.
 func Data(v any) (Content, error) {
+	if plain(v, 1) {
+		if c, err := ContentOf(v); err == nil {
+			return c, nil
+		} // else JSON says what is wrong with it
+	}
 	raw, err := json.Marshal(v)
 	if err != nil {
 		return Content{}, fmt.Errorf("%w: data: %w", ErrInvalid, err)
@@ -37,6 +42,20 @@ func Data(v any) (Content, error) {
 	}
 	return Content{value}, nil
 }
+
+// ContentOf is Data for a value of Go's plain types, those that [Msg].Metadata may have, without the detour through JSON. It
+// copies lists and maps. Of nil it makes no content, and of a string a text. The error is ErrInvalid or ErrTooDeep.
+func ContentOf(v any) (Content, error) {
+	value, err := normal(v, 1)
+	if err != nil {
+		return Content{}, fmt.Errorf("data: %w", err)
+	}
+	return Content{value}, nil
+}
+
+// Value is what the content holds, in normal form: nil, a string, or a bool, int64, float64, []any or map[string]any with
+// values in normal form, nil among them. Lists and maps are the content's own: the caller must not change them.
+func (c Content) Value() any { return c.value }
 
 // Kind is what the content holds.
 func (c Content) Kind() Kind {

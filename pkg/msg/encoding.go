@@ -50,16 +50,14 @@ func (e Encoding) ContentType() string {
 
 // Encode writes a message. Equal messages give equal bytes. The error is ErrInvalid, ErrTooDeep or ErrTooLarge.
 func (e Encoding) Encode(m Msg) ([]byte, error) {
+	if e != JSON {
+		return packed(func(b []byte) ([]byte, error) { return appendMsg(b, &m) })
+	}
 	m, err := m.normal()
 	if err != nil {
 		return nil, err
 	}
-	var data []byte
-	if e == JSON {
-		data, err = encodeJSON(m)
-	} else {
-		data, err = encodeMsgpack(m)
-	}
+	data, err := encodeJSON(m)
 	if err != nil {
 		return nil, err
 	}
@@ -98,16 +96,20 @@ func (m *Msg) UnmarshalJSON(data []byte) (err error) {
 
 // EncodeMsgpack implements msgpack.CustomEncoder.
 func (m Msg) EncodeMsgpack(enc *msgpack.Encoder) error {
-	data, err := Msgpack.Encode(m)
-	if err != nil {
-		return err
+	buffer := scratch.Get().(*[]byte)
+	b, err := appendMsg((*buffer)[:0], &m)
+	if err == nil {
+		_, err = enc.Writer().Write(b)
 	}
-	_, err = enc.Writer().Write(data)
+	putScratch(buffer, b)
 	return err
 }
 
 // DecodeMsgpack implements msgpack.CustomDecoder. The size of the message is for the caller to limit.
 func (m *Msg) DecodeMsgpack(dec *msgpack.Decoder) (err error) {
-	*m, err = readMsg(dec)
+	buffer := scratch.Get().(*[]byte)
+	c := cursor{data: (*buffer)[:0], more: dec.Buffered()}
+	*m, err = c.message()
+	putScratch(buffer, c.data)
 	return err
 }

@@ -31,30 +31,6 @@ type jsonPromise struct {
 	Expires  time.Time `json:"expires,omitzero"`
 }
 
-var jsonForm = form{
-	time: func(v any) (time.Time, error) {
-		s, ok := v.(string)
-		if !ok {
-			return time.Time{}, fmt.Errorf("%w: a %s instead of an RFC 3339 time", ErrMalformed, typeName(v))
-		}
-		t, err := time.Parse(time.RFC3339Nano, s)
-		if err != nil {
-			return time.Time{}, fmt.Errorf("%w: %w", ErrMalformed, err)
-		}
-		return normalTime(t), nil
-	},
-	promise: func(v any) (raw [promiseCount]any, err error) {
-		object, ok := v.(map[string]any)
-		if !ok {
-			return raw, fmt.Errorf("%w: a %s does not belong here", ErrMalformed, typeName(v))
-		}
-		for i, name := range promiseNames {
-			raw[i] = object[name]
-		}
-		return raw, nil
-	},
-}
-
 func encodeJSON(m Msg) ([]byte, error) {
 	j := jsonMsg{
 		V: Version, ID: m.ID, Name: m.Name, Role: m.Role, Content: m.Content.value,
@@ -87,7 +63,7 @@ func decodeJSON(data []byte) (Msg, error) {
 	if raw[fieldVersion] == nil {
 		raw[fieldVersion] = int64(1)
 	}
-	return jsonForm.message(raw)
+	return messageOf(raw)
 }
 
 // readJSON reads exactly one value, in normal form. Depth is the depth at which it stands: 0 for a message, whose fields

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/vmihailenco/msgpack/v5"
 	"github.com/vmihailenco/msgpack/v5/msgpcode"
 )
 
@@ -24,25 +23,39 @@ func (e Encoding) EncodeList(list []Msg) ([]byte, error) {
 	case n > MaxList:
 		return nil, fmt.Errorf("%w: %d messages, the limit is %d", ErrTooLarge, n, MaxList)
 	}
-	var b bytes.Buffer
 	if e == JSON {
-		b.WriteByte('[')
-	} else if err := msgpack.NewEncoder(&b).EncodeArrayLen(len(list)); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+		return encodeListJSON(list)
 	}
+	data, err := packed(func(b []byte) ([]byte, error) {
+		b = appendListLen(b, len(list))
+		var err error
+		for i := range list {
+			if b, err = appendMsg(b, &list[i]); err != nil {
+				return b, fmt.Errorf("message %d: %w", i+1, err)
+			}
+		}
+		return b, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return data, checkSize(len(data))
+}
+
+func encodeListJSON(list []Msg) ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('[')
 	for i, m := range list {
-		one, err := e.Encode(m)
+		one, err := JSON.Encode(m)
 		if err != nil {
 			return nil, fmt.Errorf("message %d: %w", i+1, err)
 		}
-		if e == JSON && i > 0 {
+		if i > 0 {
 			b.WriteByte(',')
 		}
 		b.Write(one)
 	}
-	if e == JSON {
-		b.WriteByte(']')
-	}
+	b.WriteByte(']')
 	return b.Bytes(), checkSize(b.Len())
 }
 
@@ -73,53 +86,48 @@ func decodeListJSON(data []byte) ([]Msg, error) {
 	if err := json.Unmarshal(data, &raw); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	return listOf(len(raw), func(i int) (Msg, error) { return decodeJSON(raw[i]) })
+	return listOf(len(raw), len(raw), func(i int) (Msg, error) { return decodeJSON(raw[i]) })
 }
 
 func decodeListMsgpack(data []byte) ([]Msg, error) {
 	if len(data) == 0 {
 		return nil, nil
 	}
-	r := bytes.NewReader(data)
-	dec := msgpack.NewDecoder(r)
-	code, err := dec.PeekCode()
+	c := cursor{data: data}
+	list, err := c.head()
 	if err != nil {
-		return nil, broken(err)
+		return nil, err
 	}
-	if !msgpcode.IsFixedArray(code) && code != msgpcode.Array16 && code != msgpcode.Array32 {
+	if list.kind != kindList {
 		return nil, fmt.Errorf("%w: neither a message nor a list of messages", ErrMalformed)
 	}
-	n, err := dec.DecodeArrayLen()
-	if err != nil {
-		return nil, broken(err)
-	}
-	if n == 0 {
+	if list.n == 0 {
 		return nil, nil
 	}
-	// A message is an array too, which begins with the number of its version; a list begins with an array.
-	if code, err = dec.PeekCode(); err != nil {
-		return nil, broken(err)
+	if c.at == len(data) {
+		return nil, cut()
 	}
-	if !msgpcode.IsFixedArray(code) && code != msgpcode.Array16 && code != msgpcode.Array32 {
+	// A message is an array too, which begins with the number of its version; a list begins with an array.
+	if first := data[c.at]; !msgpcode.IsFixedArray(first) && first != msgpcode.Array16 && first != msgpcode.Array32 {
 		m, err := decodeMsgpack(data)
 		if err != nil {
 			return nil, err
 		}
 		return []Msg{m}, nil
 	}
-	list, err := listOf(n, func(int) (Msg, error) { return readMsg(dec) })
-	if err == nil && r.Len() > 0 {
-		err = fmt.Errorf("%w: %d bytes follow the list", ErrMalformed, r.Len())
+	out, err := listOf(list.count(), len(data)/(1+fieldCount), func(int) (Msg, error) { return c.message() })
+	if err == nil {
+		err = c.end()
 	}
-	return list, err
+	return out, err
 }
 
-// listOf reads n messages. What a count promises is paid for in bytes before it is held.
-func listOf(n int, next func(i int) (Msg, error)) ([]Msg, error) {
+// listOf reads n messages, of which the input can hold so many as are paid for in bytes.
+func listOf(n, paid int, next func(i int) (Msg, error)) ([]Msg, error) {
 	if n > MaxList {
 		return nil, fmt.Errorf("%w: %d messages, the limit is %d", ErrTooLarge, n, MaxList)
 	}
-	var list []Msg
+	list := make([]Msg, 0, min(n, paid))
 	for i := range n {
 		m, err := next(i)
 		if err != nil {

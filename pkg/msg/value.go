@@ -10,45 +10,45 @@ import (
 // or map[string]any of these. It copies what it changes. Depth is how deep v already is.
 func normal(v any, depth int) (any, error) {
 	if depth > MaxDepth {
-		return nil, fmt.Errorf("%w: the limit is %d", ErrTooDeep, MaxDepth)
+		return nil, tooDeep()
 	}
-	switch v := v.(type) {
+	switch t := v.(type) {
 	case nil, bool, int64:
 		return v, nil
 	case string:
-		return v, checkText(v)
+		return v, checkText(t)
 	case int:
-		return int64(v), nil
+		return int64(t), nil
 	case int8:
-		return int64(v), nil
+		return int64(t), nil
 	case int16:
-		return int64(v), nil
+		return int64(t), nil
 	case int32:
-		return int64(v), nil
+		return int64(t), nil
 	case uint:
-		return unsigned(uint64(v)), nil
+		return unsigned(uint64(t)), nil
 	case uint8:
-		return int64(v), nil
+		return int64(t), nil
 	case uint16:
-		return int64(v), nil
+		return int64(t), nil
 	case uint32:
-		return int64(v), nil
+		return int64(t), nil
 	case uint64:
-		return unsigned(v), nil
+		return unsigned(t), nil
 	case float32:
-		return float(float64(v))
+		return float(float64(t))
 	case float64:
-		return float(v)
+		return float(t)
 	case []string:
-		list := make([]any, len(v))
-		for i := range v {
-			list[i] = v[i]
+		list := make([]any, len(t))
+		for i := range t {
+			list[i] = t[i]
 		}
 		return normalList(list, depth)
 	case []any:
-		return normalList(v, depth)
+		return normalList(t, depth)
 	case map[string]any:
-		return normalMap(v, depth)
+		return normalMap(t, depth)
 	default:
 		return nil, fmt.Errorf("%w: a %T cannot travel", ErrInvalid, v)
 	}
@@ -81,15 +81,53 @@ func normalMap(m map[string]any, depth int) (map[string]any, error) {
 	return out, nil
 }
 
+// plain reports whether encoding/json would make of v what normal makes of it, if anything. A float32 for one has fewer
+// digits in JSON, and a nil list is null.
+func plain(v any, depth int) bool {
+	if depth > MaxDepth {
+		return false
+	}
+	switch v := v.(type) {
+	case nil, bool, string, int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64, float64:
+		return true
+	case []string:
+		return v != nil
+	case []any:
+		for _, e := range v {
+			if !plain(e, depth+1) {
+				return false
+			}
+		}
+		return v != nil
+	case map[string]any:
+		for _, e := range v {
+			if !plain(e, depth+1) {
+				return false
+			}
+		}
+		return v != nil
+	}
+	return false
+}
+
 // float is a number in normal form.
 func float(f float64) (any, error) {
+	n, whole, err := number(f)
+	if err == nil && whole {
+		return n, nil
+	}
+	return f, err
+}
+
+// number reports whether a number is a whole one that fits, and which.
+func number(f float64) (n int64, whole bool, err error) {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return nil, fmt.Errorf("%w: the number is %v", ErrInvalid, f)
+		return 0, false, fmt.Errorf("%w: the number is %v", ErrInvalid, f)
 	}
 	if f == math.Trunc(f) && f >= math.MinInt64 && f < math.MaxInt64 {
-		return int64(f), nil
+		return int64(f), true, nil
 	}
-	return f, nil
+	return 0, false, nil
 }
 
 // unsigned is a whole number in normal form.
