@@ -51,6 +51,9 @@ func (b *body) add(e *entry) bool {
 		}
 		for _, at := range b.groups[k] {
 			if g := b.entries[at]; g.alike(e) {
+				if b.size+groupRoom*len(e.numbers) > recordBytes {
+					return false
+				}
 				g.numbers = append(g.numbers, e.numbers...)
 				b.size += groupRoom * len(e.numbers)
 				return true

@@ -16,8 +16,10 @@ import (
 	"github.com/myriad-sim/myriad/pkg/agent"
 )
 
-// limits are the bounds of a host that its children share.
+// limits are what a host tells a child: for whom it works, and the bounds of the host, which its children share.
 type limits struct {
+	Parent          string        `json:"parent"`
+	Agent           string        `json:"agent"`
 	MaxWaiting      int           `json:"max_waiting"`
 	MaxWaitingBytes int64         `json:"max_waiting_bytes"`
 	Keep            time.Duration `json:"keep"`
@@ -25,8 +27,8 @@ type limits struct {
 	CallTimeout     time.Duration `json:"call_timeout"`
 }
 
-func limitsOf(c Config) limits {
-	return limits{c.MaxWaiting, c.MaxWaitingBytes, c.Keep, c.KeepBytes, c.CallTimeout}
+func limitsOf(c Config, name string) limits {
+	return limits{c.Host, name, c.MaxWaiting, c.MaxWaitingBytes, c.Keep, c.KeepBytes, c.CallTimeout}
 }
 
 // IsChild reports whether this process was started by a host for an agent that has a process of its own. A program that
@@ -42,6 +44,7 @@ func ChildMain(ctx context.Context, kinds *agent.Registry, log *slog.Logger) (er
 		return fmt.Errorf("actor: %s: %w", EnvLimits, err)
 	}
 	cfg.MaxWaiting, cfg.MaxWaitingBytes, cfg.Keep, cfg.KeepBytes, cfg.CallTimeout = l.MaxWaiting, l.MaxWaitingBytes, l.Keep, l.KeepBytes, l.CallTimeout
+	cfg.parent, cfg.agent = l.Parent, l.Agent
 	connect, err := bus.LoadConnectConfig()
 	if err != nil {
 		return err

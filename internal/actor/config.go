@@ -23,6 +23,8 @@ type Config struct {
 	Keep            time.Duration // how long the result of a call is kept for those who ask
 	KeepBytes       int64         // the most bytes of kept results, and again of outcomes by request id
 	CallTimeout     time.Duration // the longest a request may take that has no deadline of its own
+
+	parent, agent string // of a child process: the host that started it, and for which agent
 }
 
 // Defaults of Config.

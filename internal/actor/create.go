@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/myriad-sim/myriad/internal/wire"
 	"github.com/myriad-sim/myriad/pkg/agent"
@@ -23,32 +24,39 @@ func (o *order) create(ctx context.Context, in args) error {
 	if err != nil {
 		return err
 	}
-	a, isNew := o.run.claim(in.Name, in.Kind, config, in.Process)
+	making := o.makeAgent
+	if in.Process {
+		making = o.makeChild
+	}
+	o.run = o.rt.inRun(o.runName)
+	a, isNew := o.run.claim(in.Name, in.Kind, config, in.Process, func(a *actor) { making(ctx, a) })
 	if !isNew {
 		return o.same(a, in, config)
 	}
-	if in.Process {
-		return o.createChild(ctx, a)
+	a.wake(true)
+	return nil
+}
+
+// makeAgent is a new agent's first turn.
+func (o *order) makeAgent(ctx context.Context, a *actor) {
+	e := &entry{kind: entryCreated, agent: a.name, id: o.key.id, number: a.number, of: a.kind, config: a.config}
+	err := a.begin(ctx)
+	if err == nil {
+		e.change, e.state = a.self.Memory.Changes(), a.state
+		err = e.pack()
 	}
-	return a.enqueue(item{do: func() {
-		if err := a.begin(ctx); err != nil {
-			a.fall(err)
-			o.finish(result{err: err}, false)
-			return
-		}
-		e := &entry{
-			kind: entryCreated, agent: a.name, id: o.key.id, number: a.number, of: a.kind, config: a.config,
-			change: a.self.Memory.Changes(), state: a.state,
-		}
-		if err := e.pack(); err != nil {
-			a.fall(err)
-			o.finish(result{err: err}, false)
-			return
-		}
-		a.self.Memory.Mark()
-		a.show()
-		a.log(e, func() { o.finish(a.addressed(), o.key.id != "") })
-	}})
+	if err == nil {
+		err = a.fits(e, "the agent's configuration, memory and state")
+	}
+	if err != nil {
+		a.fall(err)
+		o.finish(result{err: err}, false)
+		return
+	}
+	a.self.Memory.Mark()
+	a.show()
+	a.joinLate()
+	a.log(e, func() { o.finish(a.addressed(), o.key.id != "") })
 }
 
 // same answers a request for an agent of which there is one of that name.
@@ -56,23 +64,30 @@ func (o *order) same(a *actor, in args, config []byte) error {
 	if a.kind != in.Kind || a.process != in.Process || !bytes.Equal(a.config, config) {
 		return fmt.Errorf("%w: agent %q of kind %q", wire.ErrExists, a.name, a.kind)
 	}
-	return a.enqueue(item{do: func() { // behind its making, which may fail
+	err := a.enqueue(item{do: func() { // behind its making, which may fail
 		if a.broken != nil {
 			o.finish(result{err: a.broken}, false)
 			return
 		}
 		a.log(nil, func() { o.finish(a.addressed(), o.key.id != "") })
 	}})
+	if err != nil {
+		return fmt.Errorf("%w: agent %q is being deleted", wire.ErrUnavailable, a.name)
+	}
+	return nil
 }
 
-// claim returns the agent of a name, or makes one that has no code yet.
-func (r *run) claim(name, kind string, config []byte, process bool) (a *actor, isNew bool) {
+// claim returns the agent of a name, or makes one that has no code yet. A new one has its first turn in its mailbox, ahead of
+// whoever finds it now, and is to be woken.
+func (r *run) claim(name, kind string, config []byte, process bool, first func(*actor)) (a *actor, isNew bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if a := r.agents[name]; a != nil {
 		return a, false
 	}
-	return r.newActor(name, kind, config, process, r.next), true
+	a = r.newActor(name, kind, config, process, r.next)
+	a.queue, a.working = []item{{do: func() { first(a) }}}, true
+	return a, true
 }
 
 // begin makes the code of a new agent, and exports its state.
@@ -132,27 +147,21 @@ func (o *order) clone(ctx context.Context, in args) error {
 	if err := checkName(in.To); err != nil {
 		return err
 	}
-	from, err := o.rt.find(o.run.name, in.From)
+	from, err := o.rt.find(o.runName, in.From)
 	if err != nil {
 		return err
 	}
-	if o.read.Sender == from.address {
-		return fmt.Errorf("%w: %s cannot be cloned while it handles a message, and it asks for that itself", wire.ErrCycle, from.address)
+	if o.read.Sender == from.address || slices.Contains(o.read.Chain, from.address) {
+		return fmt.Errorf("%w: %s cannot be cloned while it handles a message, and who asks for that does so for it", wire.ErrCycle, from.address)
 	}
-	a, isNew := o.run.claim(in.To, from.kind, from.config, false)
-	if !isNew {
-		return fmt.Errorf("%w: agent %q of kind %q", wire.ErrExists, a.name, a.kind)
-	}
+	o.run = from.run
 	copied := make(chan error, 1)
-	err = a.enqueue(item{do: func() { // in its own first turn, with what it was given in the other's turn
+	a, isNew := o.run.claim(in.To, from.kind, from.config, false, func(a *actor) { // its first turn lasts until the other's
 		var err error
 		select {
 		case err = <-copied:
 		case <-ctx.Done():
 			err = context.Cause(ctx)
-		}
-		if err == nil {
-			err = a.make(ctx)
 		}
 		if err != nil {
 			a.fall(err)
@@ -161,19 +170,19 @@ func (o *order) clone(ctx context.Context, in args) error {
 		}
 		a.show()
 		a.log(nil, func() { o.finish(a.addressed(), o.key.id != "") })
-	}})
-	if err != nil {
-		return err
+	})
+	if !isNew {
+		return fmt.Errorf("%w: agent %q of kind %q", wire.ErrExists, a.name, a.kind)
 	}
-	err = from.enqueue(item{do: func() { copied <- o.copy(ctx, a, from) }})
-	if err != nil {
+	a.wake(true)
+	if err := from.enqueue(item{do: func() { copied <- o.copy(ctx, a, from) }}); err != nil {
 		copied <- err
 	}
 	return nil
 }
 
-// copy gives a new agent the memory and state of another, whose turn it is, and logs it: later changes of either come later
-// in the log too.
+// copy makes a new agent with the memory and state of another, whose turn it is, and logs it: later changes of either come
+// later in the log too, and one that cannot be made is not in it.
 func (o *order) copy(ctx context.Context, to, from *actor) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -184,6 +193,10 @@ func (o *order) copy(ctx context.Context, to, from *actor) error {
 	if err := to.inherit(from); err != nil {
 		return err
 	}
+	if err := to.make(ctx); err != nil {
+		return err
+	}
+	to.joinLate()
 	to.log(&entry{kind: entryCloned, agent: to.name, id: o.key.id, number: to.number, of: from.name}, func() {})
 	return nil
 }
@@ -201,9 +214,12 @@ func (a *actor) inherit(from *actor) error {
 
 // delete takes an agent away. What is in its mailbox gets ErrNoAgent, what it does is cancelled.
 func (o *order) delete(ctx context.Context, in args) error {
-	a := o.run.agent(in.Name)
+	var a *actor
+	if o.run = o.rt.knownRun(o.runName); o.run != nil {
+		a = o.run.agent(in.Name)
+	}
 	if a == nil {
-		return noAgent(o.rt.cfg.Host, o.run.name, in.Name)
+		return noAgent(o.rt.cfg.Host, o.runName, in.Name)
 	}
 	if a.process {
 		return o.deleteChild(ctx, a)

@@ -55,8 +55,8 @@ func (a *actor) settle(e *entry, r *result) error {
 		r.data = data
 		e.reply = &piece{data: data}
 	}
-	if most := int(a.run.rt.nc.MaxPayload()) - recordRoom; e.size() > most {
-		return fmt.Errorf("%w: the message and what it changed take %d bytes in the log, the limit is %d", wire.ErrTooLarge, e.size(), most)
+	if err := a.fits(e, "the message and what it changed"); err != nil {
+		return err
 	}
 	if e.state != nil {
 		a.state = e.state
@@ -67,6 +67,14 @@ func (a *actor) settle(e *entry, r *result) error {
 		a.self.Memory.Apply(e.change)
 	} else {
 		a.self.Memory.Mark()
+	}
+	return nil
+}
+
+// fits refuses an entry that a record cannot hold: the host would not get over it.
+func (a *actor) fits(e *entry, what string) error {
+	if most := int(a.run.rt.nc.MaxPayload()) - recordRoom; e.size() > most {
+		return fmt.Errorf("%w: %s take %d bytes in the log, the limit is %d", wire.ErrTooLarge, what, e.size(), most)
 	}
 	return nil
 }

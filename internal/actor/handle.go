@@ -65,9 +65,9 @@ func (q *request) work(ctx context.Context, in *inputs) (result, *entry, error) 
 		if q.key.id == "" || ended != nil {
 			return result{}, nil, why(err, ended)
 		}
-		r = result{err: err}
-		e.code, e.text = wire.Code(err), err.Error()
-		return r, e, nil
+		failed := &entry{kind: e.kind, agent: e.agent, verb: e.verb, id: e.id, task: e.task, sender: e.sender} // nothing of what was taken back
+		failed.code, failed.text = wire.Code(err), shortText(err)
+		return result{err: err}, failed, nil
 	}
 	if q.key.id == "" && e.change.Empty() && e.state == nil {
 		return r, nil, nil

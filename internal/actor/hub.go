@@ -96,17 +96,42 @@ func (o *order) hear(ctx context.Context, in args) error {
 	if err := checkName(in.Hub); err != nil {
 		return fmt.Errorf("%w: hub %q", wire.ErrBadRequest, in.Hub)
 	}
-	h := o.run.hub(in.Hub)
+	if !o.rt.spawn(func() {
+		if err := o.rt.checkHub(ctx, o.runName, in.Hub); err != nil {
+			o.finish(result{err: err}, false)
+			return
+		}
+		o.run = o.rt.inRun(o.runName)
+		o.hearHub(ctx, o.run.hub(in.Hub))
+	}) {
+		return wire.ErrStopped
+	}
+	return nil
+}
+
+// checkHub refuses a hub that never was: whoever asked for it would have the host wait for it for ever. One that was deleted
+// is followed to its end.
+func (rt *Runtime) checkHub(ctx context.Context, run, hub string) error {
+	ctx, cancel := context.WithTimeout(ctx, hubAPITimeout)
+	defer cancel()
+	something, err := rt.holds(ctx, subjects.StreamHub, subjects.HubSaid(run, hub))
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", wire.ErrUnavailable, err)
+	case !something:
+		return fmt.Errorf("%w: %q in run %q", wire.ErrNoHub, hub, run)
+	}
+	return nil
+}
+
+// hearHub has a hub followed, if it is not yet.
+func (o *order) hearHub(ctx context.Context, h *hub) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	heard := func() { o.finish(o.rt.data(map[string]any{}), o.key.id != "") }
 	switch {
 	case h.ending > 0: // what was said before is on its way; then there is another hub of that name
-		h.then = append(h.then, func() {
-			if err := o.hear(ctx, in); err != nil {
-				o.finish(result{err: err}, false)
-			}
-		})
+		h.then = append(h.then, func() { o.hearHub(ctx, h) })
 	case h.follows:
 		o.run.journal.submit(nil, heard)
 	default:
@@ -116,7 +141,18 @@ func (o *order) hear(ctx context.Context, in args) error {
 			heard()
 		})
 	}
-	return nil
+}
+
+// joinLate notes that a new agent hears nothing that was said before it was made in the hubs where it takes part already. It
+// goes into the log ahead of the agent.
+func (a *actor) joinLate() {
+	for _, h := range a.run.allHubs() {
+		h.mu.Lock()
+		if l := h.listeners[a.name]; l != nil {
+			a.run.journal.submit(&entry{kind: entryHeard, hub: h.name, upto: l.upto, numbers: []int{a.number}}, func() {})
+		}
+		h.mu.Unlock()
+	}
 }
 
 // resume begins to follow the hub.
@@ -153,6 +189,7 @@ func (r *run) hearAgain(e *entry) {
 	case entryHeard:
 		for _, n := range e.numbers {
 			h.cursors[n] = e.upto
+			r.next = max(r.next, n+1)
 			if a := r.numbers[n]; a != nil {
 				a.took(e)
 			}

@@ -159,7 +159,7 @@ func (h *hub) observe(ctx context.Context, a *actor, said []*utterance, upto uin
 				return
 			}
 			h.run.rt.log.Warn("an agent did not take what was said in a hub", "run", h.run.name, "hub", h.name, "agent", a.name, "error", err)
-			e = &entry{kind: entryHeard, hub: h.name, upto: upto, numbers: e.numbers, code: wire.Code(err), text: err.Error()}
+			e = &entry{kind: entryHeard, hub: h.name, upto: upto, numbers: e.numbers, code: wire.Code(err), text: shortText(err)}
 		}
 	}
 	a.log(e, given)

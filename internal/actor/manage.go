@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -15,11 +16,12 @@ import (
 
 // order is a request to the host about the agents of a run.
 type order struct {
-	rt   *Runtime
-	run  *run
-	raw  *nats.Msg
-	read wire.Request
-	key  key // with an id in it, if the request has one
+	rt      *Runtime
+	runName string
+	run     *run // nil until it is known that the host has, or gets, something in it
+	raw     *nats.Msg
+	read    wire.Request
+	key     key // with an id in it, if the request has one
 }
 
 // args are what the verbs of a host take.
@@ -31,6 +33,7 @@ type args struct {
 	From    string          `json:"from,omitempty"`
 	To      string          `json:"to,omitempty"`
 	Hub     string          `json:"hub,omitempty"`
+	Child   bool            `json:"child,omitempty"` // of a host to its child: it has to be done there
 }
 
 // manage takes a request to the host, on the goroutine of the subscription.
@@ -44,7 +47,7 @@ func (rt *Runtime) manage(ctx context.Context, m *nats.Msg) {
 		return
 	}
 	read, err := wire.Read(m)
-	o := &order{rt: rt, raw: m, read: read}
+	o := &order{rt: rt, runName: runName, raw: m, read: read}
 	if err != nil {
 		o.reply(result{err: err})
 		return
@@ -60,14 +63,25 @@ func (rt *Runtime) manage(ctx context.Context, m *nats.Msg) {
 			return
 		}
 	}
-	o.run = rt.inRun(runName)
-	if verb == subjects.VerbList {
+	if verb == subjects.VerbDelete && !in.Child && rt.cfg.parent != "" && in.Name == rt.cfg.agent {
+		o.forward(verb)
+		return
+	}
+	switch verb {
+	case subjects.VerbList:
 		o.list()
+		return
+	case subjects.VerbPing:
+		o.reply(rt.data(map[string]any{"uptime": time.Since(rt.begun).Milliseconds()}))
+		return
+	}
+	if err := rt.load.take(len(m.Data)); err != nil {
+		o.reply(result{err: err})
 		return
 	}
 	if read.ID != "" {
 		o.key = key{run: runName, id: read.ID}
-		if isNew, _ := rt.outcomes.begin(o.key, o.reply); !isNew {
+		if isNew, _ := rt.outcomes.begin(o.key, o.answer); !isNew {
 			return
 		}
 	}
@@ -88,9 +102,24 @@ func (rt *Runtime) manage(ctx context.Context, m *nats.Msg) {
 
 func (o *order) reply(r result) { o.rt.answer(o.raw, o.read.Encoding, r.out, r.err) }
 
+// answer is reply for a request that took room.
+func (o *order) answer(r result) {
+	o.rt.load.give(len(o.raw.Data))
+	o.reply(r)
+}
+
+// forward hands a request to the host that looks after this process, which answers it: only that host can end the process.
+func (o *order) forward(verb string) {
+	m := nats.NewMsg(subjects.Host(o.runName, o.rt.cfg.parent, verb))
+	m.Reply, m.Header, m.Data = o.raw.Reply, o.raw.Header, o.raw.Data
+	if err := o.rt.nc.PublishMsg(m); err != nil {
+		o.reply(result{err: fmt.Errorf("%w: host %s: %w", wire.ErrUnavailable, o.rt.cfg.parent, err)})
+	}
+}
+
 // finish answers the request and those that were sent again meanwhile. kept says that it is the outcome of the request id.
 func (o *order) finish(r result, kept bool) {
-	o.reply(r)
+	o.answer(r)
 	switch {
 	case o.key.id == "":
 	case kept:
@@ -115,7 +144,7 @@ func (a *actor) addressed() result { return a.run.rt.data(map[string]any{"addres
 // list answers with the agents of the run.
 func (o *order) list() {
 	infos := []agent.Info{}
-	for _, a := range o.run.all() {
+	for _, a := range o.rt.knownRun(o.runName).all() {
 		waiting, handled := a.counts()
 		infos = append(infos, agent.Info{
 			Name: a.name, Kind: a.kind, Address: a.address, Process: a.process, Waiting: waiting, Handled: handled,

@@ -18,31 +18,43 @@ const (
 	childPoll = 20 * time.Millisecond
 )
 
-// createChild makes an agent in a process of its own. This host keeps its name and looks after the process; the process has
+// makeChild makes an agent in a process of its own. This host keeps its name and looks after the process; the process has
 // a log of its own, which brings the agent back after a crash.
-func (o *order) createChild(ctx context.Context, a *actor) error {
-	return a.enqueue(item{do: func() {
-		err := o.rt.need(ctx, a.name)
-		if err == nil {
-			if err = a.askChild(ctx, subjects.VerbCreate, args{Name: a.name, Kind: a.kind, Config: a.config}); err != nil {
-				o.rt.release(a.name)
-			}
+func (o *order) makeChild(ctx context.Context, a *actor) {
+	err := o.rt.need(ctx, a.name)
+	if err == nil {
+		if err = a.createThere(ctx); err != nil {
+			o.rt.release(a.name)
 		}
-		if err != nil {
-			a.fall(err)
-			o.finish(result{err: err}, false)
-			return
-		}
-		e := &entry{kind: entryCreated, agent: a.name, id: o.key.id, number: a.number, of: a.kind, config: a.config, process: true}
-		a.log(e, func() { o.finish(a.addressed(), o.key.id != "") })
-	}})
+	}
+	if err != nil {
+		a.fall(err)
+		o.finish(result{err: err}, false)
+		return
+	}
+	e := &entry{kind: entryCreated, agent: a.name, id: o.key.id, number: a.number, of: a.kind, config: a.config, process: true}
+	a.log(e, func() { o.finish(a.addressed(), o.key.id != "") })
+}
+
+// createThere has the agent made in its process. Another one of its name there was left behind when this host died while it
+// made or deleted it, and nobody has been told of it.
+func (a *actor) createThere(ctx context.Context) error {
+	spec := args{Name: a.name, Kind: a.kind, Config: a.config}
+	err := a.askChild(ctx, subjects.VerbCreate, spec)
+	if !errors.Is(err, wire.ErrExists) {
+		return err
+	}
+	if err := a.askChild(ctx, subjects.VerbDelete, args{Name: a.name, Child: true}); err != nil && !errors.Is(err, wire.ErrNoAgent) {
+		return err
+	}
+	return a.askChild(ctx, subjects.VerbCreate, spec)
 }
 
 // deleteChild takes away an agent that has a process of its own, and the process. If it cannot be had to forget the agent,
 // nothing happens: it would come back with the next one of that name.
 func (o *order) deleteChild(ctx context.Context, a *actor) error {
 	return a.enqueue(item{do: func() {
-		err := a.askChild(ctx, subjects.VerbDelete, args{Name: a.name})
+		err := a.askChild(ctx, subjects.VerbDelete, args{Name: a.name, Child: true})
 		if err != nil && !errors.Is(err, wire.ErrNoAgent) {
 			o.finish(result{err: err}, false)
 			return

@@ -91,7 +91,7 @@ func (rt *Runtime) command(name string) (func(context.Context) *exec.Cmd, error)
 	if err != nil {
 		return nil, fmt.Errorf("a process of its own for agent %q: %w", name, err)
 	}
-	limits, err := json.Marshal(limitsOf(rt.cfg))
+	limits, err := json.Marshal(limitsOf(rt.cfg, name))
 	if err != nil {
 		return nil, err
 	}

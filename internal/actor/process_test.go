@@ -102,6 +102,41 @@ func TestProcess(t *testing.T) {
 	require.Zero(t, memory(), "a new one of that name remembers nothing of the old one")
 }
 
+// An agent with a process of its own is deleted by the address that its maker was given, process and all. What a host that
+// died in the middle left behind in a process does not keep the next agent from its name.
+func TestDeleteAProcess(t *testing.T) {
+	s := newStage(t)
+	h := s.made("h1", childKinds(), func(c *Config) { c.Broker = s.srv.URL() })
+	quiet(h)
+	require.NoError(t, h.Start(t.Context()))
+	c := s.client()
+	spec := agent.Spec{Name: "own", Kind: "pid", Process: true}
+	create := func() (a subjects.Address, pid int) {
+		a, err := c.Create(t.Context(), "h1", spec)
+		require.NoError(t, err)
+		out, err := c.Reply(t.Context(), a, say("hello"))
+		require.NoError(t, err)
+		pid, err = strconv.Atoi(out.Content.String())
+		require.NoError(t, err)
+		return a, pid
+	}
+	a, pid := create()
+	require.NoError(t, c.Delete(t.Context(), a))
+	require.Zero(t, h.Agents())
+	require.Eventually(t, func() bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }, waitFor, pollEvery)
+
+	_, pid = create()
+	h.runs["r1"].forget(h.runs["r1"].agent("own")) // as if it had died before it was logged
+	h.release("own")
+	require.Eventually(t, func() bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }, waitFor, pollEvery)
+	spec.Kind = "echo"
+	a, err := c.Create(t.Context(), "h1", spec)
+	require.NoError(t, err)
+	out, err := c.Reply(t.Context(), a, say("hello"))
+	require.NoError(t, err)
+	require.Equal(t, "hello", out.Content.String())
+}
+
 // Without a broker that can be reached from outside there are no processes, and the error says so.
 func TestProcessNeedsAListener(t *testing.T) {
 	srv, err := bus.StartServer(t.Context(), bus.ServerConfig{DataDir: t.TempDir(), Log: natstest.Logger(t)})

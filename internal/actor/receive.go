@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -54,6 +55,10 @@ func (rt *Runtime) receive(ctx context.Context, m *nats.Msg) {
 		q.describe()
 		return
 	}
+	if err := rt.load.take(len(m.Data)); err != nil {
+		q.reply(result{err: err})
+		return
+	}
 	if read.ID != "" && verb != subjects.VerbInterview {
 		q.key = key{runName, name, read.ID}
 		if !q.first() {
@@ -77,29 +82,29 @@ func (q *request) check() error {
 	return nil
 }
 
-// first reports whether a request with an id is new. If not, it is answered when the first one is.
+// first reports whether a request with an id is new. If not, it is answered when the first one is, and takes room until then.
 func (q *request) first() bool {
-	isNew, p := q.rt.outcomes.begin(q.key, q.reply)
+	join := func(r result) {
+		q.rt.load.give(len(q.raw.Data))
+		q.reply(r)
+	}
+	isNew, p := q.rt.outcomes.begin(q.key, join)
 	if isNew {
 		return true
 	}
 	if p == nil {
 		return false
 	}
-	if q.verb == subjects.VerbCall && !p.Expired(time.Now()) {
-		q.reply(result{out: msg.Promise(q.to.name, *p)})
+	if q.verb == subjects.VerbCall && q.rt.producer.Holds(*p) {
+		join(result{out: msg.Promise(q.to.name, *p)})
 		return false
 	}
-	q.rt.outcomes.follow(q.key, q.reply)
+	q.rt.outcomes.follow(q.key, join)
 	return false
 }
 
-// accept gives the request its place in the agent's mailbox.
+// accept gives the request, for which there is room, its place in the agent's mailbox.
 func (q *request) accept(ctx context.Context) {
-	if err := q.rt.load.take(len(q.raw.Data)); err != nil {
-		q.refuse(err)
-		return
-	}
 	deadline := q.read.Deadline
 	if deadline.IsZero() || q.verb == subjects.VerbCall { // whoever calls waits for the promise until then, not for the answer
 		deadline = time.Now().Add(q.rt.cfg.CallTimeout)
@@ -189,7 +194,16 @@ func (rt *Runtime) answer(m *nats.Msg, e msg.Encoding, out msg.Msg, failure erro
 	if rt.fenced.Load() {
 		return
 	}
-	if err := wire.Answer(rt.nc, m, e, rt.cfg.Host, out, failure); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+	if failure != nil {
+		if text := failure.Error(); len(text) > maxErrorText {
+			failure = wire.FromCode(wire.Code(failure), shortText(failure))
+		}
+	}
+	err := wire.Answer(rt.nc, m, e, rt.cfg.Host, out, failure)
+	if errors.Is(err, nats.ErrMaxPayload) { // who asked must not wait for ever
+		err = wire.Answer(rt.nc, m, e, rt.cfg.Host, msg.Msg{}, fmt.Errorf("%w: the answer: the broker carries %d bytes", wire.ErrTooLarge, rt.nc.MaxPayload()))
+	}
+	if err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
 		rt.log.Warn("request not answered", "subject", m.Subject, "error", err)
 	}
 }
@@ -201,4 +215,16 @@ func (rt *Runtime) answerRaw(m *nats.Msg, failure error) {
 		e = msg.JSON
 	}
 	rt.answer(m, e, msg.Msg{}, failure)
+}
+
+// maxErrorText bounds the words of an error, in bytes: code may quote anything, and neither a record nor an answer holds
+// everything.
+const maxErrorText = 8 << 10
+
+func shortText(err error) string {
+	text := err.Error()
+	if len(text) <= maxErrorText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxErrorText], "") + "…"
 }

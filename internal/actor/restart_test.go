@@ -140,7 +140,7 @@ func TestLogBeforeReply(t *testing.T) {
 	reg := agent.NewRegistry().Add("echo", replies(func(ctx context.Context, self *agent.Self, in ...msg.Msg) (msg.Msg, error) {
 		defer func() { done <- struct{}{} }()
 		return echo(ctx, self, in...)
-	})).Add("reads", newCounter)
+	}))
 	h := s.host("h1", reg)
 	c := s.client()
 	a := s.create(c, "h1", "a", "echo")
@@ -168,6 +168,73 @@ func TestLogBeforeReply(t *testing.T) {
 	h = s.host("h1", reg)
 	require.Zero(t, h.runs["r1"].agent("a").self.Memory.Len())
 	require.Empty(t, answered, "who asked was told nothing")
+}
+
+// What an agent says of something that is not in the log yet waits for the log too.
+func TestLogBeforeReading(t *testing.T) {
+	s := newStage(t)
+	h := s.host("h1", agent.NewRegistry().Add("reads", replies(func(_ context.Context, self *agent.Self, _ ...msg.Msg) (msg.Msg, error) {
+		return msg.Msg{Content: msg.Text(strconv.Itoa(self.Memory.Len()))}, nil
+	})))
+	c := s.client()
+	a := s.create(c, "h1", "a", "reads")
+	write := h.append
+	appending, appends := make(chan struct{}), make(chan struct{})
+	h.append = func(subject string, record []byte, expect uint64) (uint64, error) {
+		appending <- struct{}{}
+		<-appends
+		return write(subject, record, expect)
+	}
+	observed, read := make(chan error, 1), make(chan error, 1)
+	go func() { observed <- c.Observe(context.Background(), a, say("hello")) }()
+	<-appending
+	go func() {
+		out, err := c.Reply(context.Background(), a)
+		if out.Content.String() != "1" {
+			err = errors.Join(err, errors.New("it has forgotten"))
+		}
+		read <- err
+	}()
+	j := h.runs["r1"].journal
+	require.Eventually(t, func() bool {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		return len(j.queue) == 1 && j.queue[0].entry == nil
+	}, waitFor, pollEvery, "the answer is behind the record")
+	require.Empty(t, read)
+	close(appends)
+	require.NoError(t, <-observed)
+	require.NoError(t, <-read)
+}
+
+// A request with an id that a host gave up when it stopped has no outcome: the next life handles it.
+func TestARequestThatWasGivenUp(t *testing.T) {
+	s := newStage(t)
+	began := make(chan struct{}, 1)
+	first := true
+	reg := agent.NewRegistry().Add("waits", replies(func(ctx context.Context, self *agent.Self, in ...msg.Msg) (msg.Msg, error) {
+		if first {
+			first = false
+			began <- struct{}{}
+			<-ctx.Done()
+			return msg.Msg{}, errors.New("no time")
+		}
+		return echo(ctx, self, in...)
+	}))
+	h := s.host("h1", reg)
+	c := s.client()
+	a := s.create(c, "h1", "a", "waits")
+	ctx := agent.WithRequestID(t.Context(), "x")
+	promise, err := c.Call(ctx, a, say("hello"))
+	require.NoError(t, err)
+	<-began
+	h.end(t)
+	_, err = c.Resolve(t.Context(), promise)
+	require.ErrorIs(t, err, agent.ErrProducerLost)
+	s.host("h1", reg)
+	out, err := c.Reply(ctx, a, say("hello"))
+	require.NoError(t, err)
+	require.Equal(t, "hello", out.Content.String())
 }
 
 // A broker that restarts between the handling and the record loses nothing: the host waits for it.

@@ -20,7 +20,7 @@ import (
 func (rt *Runtime) restore(ctx, work context.Context) error {
 	filter := subjects.AnyRunLogCode(rt.cfg.Host)
 	former := map[string]bool{} // lives whose promises somebody may still hold
-	if something, err := rt.remembers(ctx, filter); err != nil || !something {
+	if something, err := rt.holds(ctx, subjects.StreamLog, filter); err != nil || !something {
 		return err
 	}
 	err := runlog.Read(ctx, rt.js, 0, []string{filter}, func(e runlog.Entry) error {
@@ -44,15 +44,15 @@ func (rt *Runtime) restore(ctx, work context.Context) error {
 	return nil
 }
 
-// remembers reports whether the log holds anything of the host.
-func (rt *Runtime) remembers(ctx context.Context, filter string) (bool, error) {
-	stream, err := rt.js.Stream(ctx, subjects.StreamLog)
+// holds reports whether a stream holds anything on subjects.
+func (rt *Runtime) holds(ctx context.Context, name, filter string) (bool, error) {
+	stream, err := rt.js.Stream(ctx, name)
 	if err != nil {
-		return false, fmt.Errorf("actor: stream %s: %w", subjects.StreamLog, err)
+		return false, fmt.Errorf("actor: stream %s: %w", name, err)
 	}
 	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(filter))
 	if err != nil {
-		return false, fmt.Errorf("actor: stream %s: %w", subjects.StreamLog, err)
+		return false, fmt.Errorf("actor: stream %s: %w", name, err)
 	}
 	return len(info.State.Subjects) > 0, nil
 }

@@ -48,7 +48,7 @@ type actor struct {
 	shownBroken error
 }
 
-// inRun returns the host's part of a run, which begins with the first request.
+// inRun returns the host's part of a run, which begins with the first agent or hub.
 func (rt *Runtime) inRun(name string) *run {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
@@ -61,12 +61,16 @@ func (rt *Runtime) inRun(name string) *run {
 	return r
 }
 
+// knownRun returns the host's part of a run, nil if it has none.
+func (rt *Runtime) knownRun(name string) *run {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	return rt.runs[name]
+}
+
 // find returns an agent. The error is ErrNoAgent.
 func (rt *Runtime) find(runName, name string) (*actor, error) {
-	rt.mu.Lock()
-	r := rt.runs[runName]
-	rt.mu.Unlock()
-	if r != nil {
+	if r := rt.knownRun(runName); r != nil {
 		if a := r.agent(name); a != nil {
 			if a.process {
 				return nil, fmt.Errorf("%w: %q has a process of its own, its address is %s", wire.ErrNoAgent, name, a.address)
@@ -93,8 +97,11 @@ func (r *run) agent(name string) *actor {
 	return r.agents[name]
 }
 
-// all returns the agents in the order of their names.
+// all returns the agents in the order of their names. A nil run has none.
 func (r *run) all() []*actor {
+	if r == nil {
+		return nil
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out := make([]*actor, 0, len(r.agents))

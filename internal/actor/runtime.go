@@ -26,6 +26,7 @@ type Runtime struct {
 	js       jetstream.JetStream
 	log      *slog.Logger
 	cfg      Config
+	begun    time.Time
 	client   *agent.Client // of no run; those of runs and agents share what it has
 	producer *promise.Producer
 	slots    slots
@@ -61,7 +62,7 @@ func New(nc *nats.Conn, log *slog.Logger, cfg Config) (*Runtime, error) {
 		return nil, fmt.Errorf("actor: jetstream: %w", err)
 	}
 	rt := &Runtime{
-		nc: nc, js: js, log: log.With("host", cfg.Host), cfg: cfg, failed: make(chan error, 1), runs: map[string]*run{},
+		nc: nc, js: js, log: log.With("host", cfg.Host), cfg: cfg, begun: time.Now(), failed: make(chan error, 1), runs: map[string]*run{},
 		slots: newSlots(cfg.Workers), load: load{most: cfg.MaxWaiting, mostBytes: cfg.MaxWaitingBytes},
 		outcomes: newOutcomes(maxOutcomes, cfg.KeepBytes),
 	}
@@ -111,6 +112,11 @@ func (rt *Runtime) listen(ctx context.Context, ready <-chan struct{}) error {
 		subjects.HostAll(rt.cfg.Host): rt.manage,
 	} {
 		sub, err := rt.nc.Subscribe(subject, func(m *nats.Msg) {
+			if !rt.enter() {
+				rt.answerRaw(m, wire.ErrStopped)
+				return
+			}
+			defer rt.tasks.Done()
 			select {
 			case <-ready:
 			case <-ctx.Done():
@@ -204,6 +210,16 @@ func (rt *Runtime) spawn(fn func()) bool {
 	defer rt.mu.Unlock()
 	if !rt.stopped {
 		rt.tasks.Go(fn)
+	}
+	return !rt.stopped
+}
+
+// enter is spawn for work on the caller's own goroutine, which calls tasks.Done at its end.
+func (rt *Runtime) enter() bool {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	if !rt.stopped {
+		rt.tasks.Add(1)
 	}
 	return !rt.stopped
 }

@@ -120,6 +120,14 @@ func (p *Producer) Restore(run, incarnation, id string, out msg.Msg, err error) 
 	p.keep(t)
 }
 
+// Holds reports whether who asks for a promise gets its outcome, now or once there is one.
+func (p *Producer) Holds(of msg.Placeholder) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, err := p.find(of.Run, place{of.Producer, of.ID})
+	return err == nil
+}
+
 // Close ends all unfinished tasks with wire.ErrProducerLost, tells everybody that the host is gone, and forgets the
 // results.
 func (p *Producer) Close() {

@@ -40,7 +40,7 @@ func (c *Client) callInstead(ctx context.Context, to subjects.Address, in []msg.
 	err = c.background(func() {
 		ctx, done := c.untilClosed(task.Cancelled())
 		defer done()
-		out, err := sendOn(ctx, c.nc, subjects.At(c.run, to, subjects.VerbReply), r)
+		out, err := c.watched(ctx, subjects.At(c.run, to, subjects.VerbReply), r)
 		if err == nil || !c.isClosed() { // else the producer says that it is gone
 			task.Finish(out, err)
 		}

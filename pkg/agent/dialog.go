@@ -167,8 +167,11 @@ func (s *script) ExportState() ([]byte, error) { return json.Marshal(scriptState
 // ImportState goes on after as many lines.
 func (s *script) ImportState(state []byte) error {
 	var in scriptState
-	if err := json.Unmarshal(state, &in); err != nil || in.Said < 0 {
-		return fmt.Errorf("agent: the state of a dialog agent with lines: said %d, %w", in.Said, err)
+	if err := json.Unmarshal(state, &in); err != nil {
+		return fmt.Errorf("agent: the state of a dialog agent with lines: %w", err)
+	}
+	if in.Said < 0 {
+		return fmt.Errorf("%w: the state of a dialog agent with lines: said is %d, it must be at least 0", ErrBadRequest, in.Said)
 	}
 	s.said = in.Said
 	return nil

@@ -67,7 +67,7 @@ func (c *Client) manage(ctx context.Context, host, verb string, args, out any) e
 		return fmt.Errorf("%w: %s: %w", ErrBadRequest, verb, err)
 	}
 	m := msg.New(string(c.as), msg.RoleUser, content)
-	answer, err := c.send(ctx, subjects.Host(c.run, host, verb), wire.Request{Msgs: []msg.Msg{m}})
+	answer, err := c.send(ctx, subjects.Host(c.run, host, verb), wire.Request{Msgs: []msg.Msg{m}, Chain: c.chain(ctx)})
 	if err != nil || out == nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -115,26 +114,5 @@ func idOf(ctx context.Context) string {
 func (c *Client) send(ctx context.Context, subject string, r wire.Request) (msg.Msg, error) {
 	r.Sender = c.as
 	r.ID = idOf(ctx)
-	return wire.Wait(ctx, func() (msg.Msg, error) { return sendOn(ctx, c.nc, subject, r) })
-}
-
-func sendOn(ctx context.Context, nc *nats.Conn, subject string, r wire.Request) (msg.Msg, error) {
-	var end time.Time
-	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
-		out, err := wire.Ask(ctx, nc, subject, r)
-		if !errors.Is(err, wire.ErrUnheard) {
-			return out, err
-		}
-		switch now := time.Now(); {
-		case end.IsZero():
-			end = now.Add(patience)
-		case now.After(end):
-			return out, err
-		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return msg.Msg{}, err
-		}
-	}
+	return wire.Wait(ctx, func() (msg.Msg, error) { return c.watched(ctx, subject, r) })
 }

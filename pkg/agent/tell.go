@@ -129,7 +129,7 @@ func (a acknowledgement) wait(ctx context.Context) error {
 func tellAgain(ctx context.Context, nc *nats.Conn, subject string, r wire.Request) error {
 	ctx, cancel := context.WithTimeout(ctx, tellWait)
 	defer cancel()
-	_, err := sendOn(ctx, nc, subject, r)
+	_, err := sendOn(ctx, nc, subject, r, nil)
 	return err
 }
 

@@ -45,7 +45,7 @@ type Env struct {
 func (e *Env) Name() string { return e.name }
 
 // Once returns the environment with a request id for calls: those of one function by one caller with the same id are one
-// call. It is done once, and everybody gets its result. A tree keeps the results of the last 16,384 such calls, as far as they
+// call. It is done once, and everybody gets its result. A tree keeps the results of the last 65,536 such calls, as far as they
 // fit into 16 MiB.
 func (e *Env) Once(id string) *Env { return &Env{e.client, e.name, id} }
 
@@ -130,13 +130,14 @@ func (e *Env) into(ctx context.Context, function string, args, into any) error {
 }
 
 // store puts a content where into points; nil takes nothing.
-func store(c msg.Content, into any) (err error) {
+func store(c msg.Content, into any) error {
 	switch into := into.(type) {
 	case nil:
+		return nil
 	case *any:
-		*into, err = value.Of(c)
+		*into = value.Of(c)
+		return nil
 	default:
-		err = c.Decode(into)
+		return c.Decode(into)
 	}
-	return err
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Bounds of names.
@@ -18,6 +19,9 @@ const (
 func CheckName(name string) error {
 	if len(name) > maxName {
 		return fmt.Errorf("%w: a name of %d bytes, the limit is %d", ErrBadRequest, len(name), maxName)
+	}
+	if !utf8.ValidString(name) {
+		return fmt.Errorf("%w: the name %q is not UTF-8", ErrBadRequest, name)
 	}
 	parts := strings.Split(name, "/")
 	if len(parts) > maxLevel {
@@ -43,11 +47,14 @@ func ParentOf(name string) string {
 	return ""
 }
 
-// CheckKey refuses what cannot be a key of a state: the empty text and what has more than 256 bytes. The error is
+// CheckKey refuses what cannot be a key of a state: the empty text and what has more than 256 bytes or is not UTF-8. The error is
 // ErrBadRequest.
 func CheckKey(key string) error {
 	if key == "" || len(key) > maxKey {
 		return fmt.Errorf("%w: a key of %d bytes; it has 1 to %d", ErrBadRequest, len(key), maxKey)
+	}
+	if !utf8.ValidString(key) {
+		return fmt.Errorf("%w: the key %q is not UTF-8", ErrBadRequest, key)
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ func TestErrorsSayWhere(t *testing.T) {
 	}{
 		{pipeline.SequentialOp{fine, broken}, errNo, "step 2 of sequential: no"},
 		{pipeline.SequentialOp{fine, nil}, pipeline.ErrNoOp, "step 2 of sequential: " + pipeline.ErrNoOp.Error()},
+		{pipeline.SequentialOp{fine, pipeline.Func(nil)}, pipeline.ErrNoOp, "step 2 of sequential: " + pipeline.ErrNoOp.Error()},
 		{
 			pipeline.SequentialOp{pipeline.IfElseOp{If: yes, Then: pipeline.ForLoopOp{N: 2, Do: broken}}}, errNo,
 			"step 1 of sequential: then of if-else: round 1 of for loop: no",

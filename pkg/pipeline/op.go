@@ -30,8 +30,13 @@ type Op interface {
 // Func is an Op in plain Go, for example the method Call of an *agent.Ref.
 type Func func(ctx context.Context, in ...msg.Msg) (msg.Msg, error)
 
-// Call implements Op.
-func (f Func) Call(ctx context.Context, in ...msg.Msg) (msg.Msg, error) { return f(ctx, in...) }
+// Call implements Op. Of a nil Func the error is ErrNoOp.
+func (f Func) Call(ctx context.Context, in ...msg.Msg) (msg.Msg, error) {
+	if f == nil {
+		return msg.Msg{}, ErrNoOp
+	}
+	return f(ctx, in...)
+}
 
 // Waiter waits for what a message promises; a message that is no promise comes back as it is. An *agent.Client is one.
 type Waiter interface {

@@ -97,7 +97,7 @@ func ParseHost(subject string) (run, host, verb string, err error) {
 		return "", "", "", malformed(subject, want)
 	}
 	switch t[2] {
-	case VerbCreate, VerbDelete, VerbClone, VerbList, VerbHear:
+	case VerbCreate, VerbDelete, VerbClone, VerbList, VerbHear, VerbPing:
 	default:
 		return "", "", "", malformed(subject, want)
 	}

@@ -31,6 +31,8 @@ const (
 	VerbList = "list"
 	// VerbHear makes the host deliver what is said in a hub to those of its agents who take part in it.
 	VerbHear = "hear"
+	// VerbPing asks for how long the host has been running.
+	VerbPing = "ping"
 )
 
 const runPrefix = "myriad.run."

@@ -72,7 +72,7 @@ func anyText() *rapid.Generator[string] {
 
 var verbs = []string{subjects.VerbReply, subjects.VerbObserve, subjects.VerbState, subjects.VerbInterview, subjects.VerbCall}
 
-var hostVerbs = []string{subjects.VerbCreate, subjects.VerbDelete, subjects.VerbClone, subjects.VerbList, subjects.VerbHear}
+var hostVerbs = []string{subjects.VerbCreate, subjects.VerbDelete, subjects.VerbClone, subjects.VerbList, subjects.VerbHear, subjects.VerbPing}
 
 var kinds = []string{
 	subjects.KindCreated, subjects.KindPopulated, subjects.KindLease, subjects.KindOpened, subjects.KindClosed,

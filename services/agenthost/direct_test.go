@@ -229,6 +229,65 @@ func TestInterviewsThatFail(t *testing.T) {
 	require.Less(t, len(got.Content.String()), 70_000)
 }
 
+// A call that came to nothing may be sent again with its request id, as a reply may.
+func TestACallThatFailed(t *testing.T) {
+	s := newStage(t)
+	h := s.host(quick())
+	fails := true
+	s.proxy(func(a asked) {
+		if a.Purpose == llm.PurposeInterview && fails {
+			fails = false
+			a.send(&llm.Result{ID: a.ID, Done: true, Refused: "bad model"})
+			return
+		}
+		echo(a)
+	})
+	s.create(guess(1, ""), 1, 1, h)
+	s.open()
+	s.complete()
+	call := func() ([]msg.Msg, error) {
+		promised, err := s.talk(h, 0, "call", "hello", withID("x"))
+		require.NoError(t, err)
+		require.True(t, promised.Pending())
+		return h.code.Resolve(t.Context(), promised)
+	}
+	_, err := call()
+	require.ErrorContains(t, err, "bad model")
+	for range 2 {
+		out, err := call()
+		require.NoError(t, err)
+		require.Equal(t, "you said hello", out[0].Content.String())
+	}
+	require.Equal(t, 1, s.messages())
+}
+
+// A call that is cancelled ends, whatever it waits for, and the agent is free for the next.
+func TestACallThatIsCancelled(t *testing.T) {
+	s := newStage(t)
+	h := s.host(quick())
+	asks := make(chan asked, 1)
+	s.proxy(func(a asked) {
+		if a.Purpose != llm.PurposeInterview {
+			numbers(a)
+			return
+		}
+		asks <- a
+	})
+	s.create(guess(1, ""), 1, 1, h)
+	s.open()
+	s.complete()
+	promised, err := s.talk(h, 0, "call", "hello", nil)
+	require.NoError(t, err)
+	<-asks
+	m := nats.NewMsg(subjects.Task("r1", promised.Placeholder.Producer, promised.Placeholder.ID))
+	m.Header.Set(subjects.HeaderCancel, "1")
+	_, err = s.nc.RequestMsg(m, waitFor)
+	require.NoError(t, err)
+	_, err = s.talk(h, 0, "observe", "hello?", nil)
+	require.NoError(t, err)
+	require.Equal(t, 1, s.messages(), "of the call nothing stays")
+}
+
 // An agent does one thing at a time: messages wait for its turn, and a turn for the message under way but not for those
 // behind it. Messages are handled in the order they came.
 func TestOneThingAtATime(t *testing.T) {
@@ -375,4 +434,14 @@ func TestNotesAreBounded(t *testing.T) {
 	}
 	require.Len(t, told.notes[7], maxNoteBytes/maxContent)
 	require.LessOrEqual(t, told.bytes, maxOutcomeBytes)
+}
+
+// A message whose record was written twice, because the first acknowledgement was lost, is remembered once.
+func TestARecordThatIsThereTwice(t *testing.T) {
+	var told told
+	for range 2 {
+		told.keep(0, note{said: "hello"}, "x", []byte("answer"))
+		told.keep(0, note{said: "hello again"}, "", []byte("answer"))
+	}
+	require.Equal(t, []note{{said: "hello"}, {said: "hello again"}, {said: "hello again"}}, told.notes[0])
 }

@@ -50,12 +50,12 @@ func (t *told) keep(agent int, n note, id string, answer []byte) {
 	if t.notes == nil {
 		t.notes, t.outcomes = map[int][]note{}, map[request][]byte{}
 	}
-	t.notes[agent] = newest(append(t.notes[agent], n))
-	if id == "" {
+	r := request{agent, id}
+	if _, twice := t.outcomes[r]; twice { // the log had it already when its writer was told that it had not, and was asked again
 		return
 	}
-	r := request{agent, id}
-	if _, twice := t.outcomes[r]; twice {
+	t.notes[agent] = newest(append(t.notes[agent], n))
+	if id == "" {
 		return
 	}
 	t.outcomes[r] = answer
@@ -84,6 +84,9 @@ func (t *told) promise(r request) (p msg.Placeholder, known bool) {
 	p, known = t.promised[r]
 	return p, known && !p.Expired(time.Now())
 }
+
+// unpromise forgets what was promised for a call that came to nothing: it may be sent again.
+func (t *told) unpromise(r request) { delete(t.promised, r) }
 
 // promises notes what was promised for a call with a request id. If too much is promised already, a repeated call gets a
 // promise of its own, of the same outcome.

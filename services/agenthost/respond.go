@@ -2,6 +2,7 @@ package agenthost
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -31,7 +32,7 @@ func (v *visit) promise() (began bool, err error) {
 	v.shard.mu.Lock()
 	defer v.shard.mu.Unlock()
 	id := request{v.agent, v.req.ID}
-	if p, known := v.shard.told.promise(id); known {
+	if p, known := v.shard.told.promise(id); known && v.run.svc.code.Producer().Holds(p) {
 		v.promised = p
 		return false, nil
 	}
@@ -48,6 +49,11 @@ func (v *visit) respond(out *msg.Msg, err error) {
 		out = &msg.Msg{}
 	}
 	if v.task != nil {
+		if err != nil {
+			v.shard.mu.Lock()
+			v.shard.told.unpromise(request{v.agent, v.req.ID})
+			v.shard.mu.Unlock()
+		}
 		v.task.Finish(*out, err)
 		return
 	}
@@ -79,10 +85,8 @@ func (v *visit) apart(ctx context.Context, end func(), answer func(context.Conte
 // handle answers a message that changes an agent, or that its model answers, when its turn has come.
 func (v *visit) handle(ctx context.Context, turn <-chan struct{}) (*msg.Msg, error) {
 	r, s := v.run, v.shard
-	var cancelled <-chan struct{}
-	if v.task != nil {
-		cancelled = v.task.Cancelled()
-	}
+	ctx, done := v.unlessCancelled(ctx)
+	defer done()
 	in, err := r.svc.code.Resolve(ctx, v.req.Msgs...)
 	if err != nil {
 		return nil, err
@@ -93,8 +97,6 @@ func (v *visit) handle(ctx context.Context, turn <-chan struct{}) (*msg.Msg, err
 	}
 	select {
 	case <-turn:
-	case <-cancelled:
-		return nil, wire.ErrCancelled
 	case <-ctx.Done():
 		return nil, fmt.Errorf("the agent is busy: %w", context.Cause(ctx))
 	}
@@ -117,9 +119,34 @@ func (v *visit) handle(ctx context.Context, turn <-chan struct{}) (*msg.Msg, err
 	return out, r.remember(ctx, s, outcome{V: 1, RequestID: id, Agent: v.agent, Verb: v.verb, Sender: sender, Content: said}, out)
 }
 
+// unlessCancelled returns a context that ends when nobody wants the outcome of a call any more. done has to be called.
+func (v *visit) unlessCancelled(ctx context.Context) (until context.Context, done func()) {
+	if v.task == nil {
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	watched := make(chan struct{})
+	go func() { // ends with done
+		defer close(watched)
+		select {
+		case <-v.task.Cancelled():
+			cancel(wire.ErrCancelled)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		cancel(nil)
+		<-watched
+	}
+}
+
 // respond answers a request in the format it came in.
 func (s *Service) respond(m *nats.Msg, e msg.Encoding, out msg.Msg, failure error) {
-	if err := wire.Answer(s.nc, m, e, "agenthost", out, failure); err != nil {
+	err := wire.Answer(s.nc, m, e, "agenthost", out, failure)
+	if errors.Is(err, nats.ErrMaxPayload) { // who asked must not wait for ever
+		err = wire.Answer(s.nc, m, e, "agenthost", msg.Msg{}, fmt.Errorf("%w: the answer: the broker carries %d bytes", wire.ErrTooLarge, s.nc.MaxPayload()))
+	}
+	if err != nil {
 		s.log.Warn("message to an agent not answered", "subject", m.Subject, "error", err)
 	}
 }

@@ -89,12 +89,15 @@ func (a *actor) delivered(r tree.Ref) {
 	a.signal()
 }
 
-// take fetches what came.
+// take fetches what came. Calls stay where they are counted while others are before them.
 func (a *actor) take() {
 	a.mu.Lock()
-	arrived, acked := a.arrived, a.acked
-	a.orphans, a.adopt = max(a.orphans, a.adopt), 0
-	a.arrived, a.acked, a.bytes = nil, nil, 0
+	acked := a.acked
+	a.orphans, a.adopt, a.acked = max(a.orphans, a.adopt), 0, nil
+	var arrived []*job
+	if len(a.backlog) == 0 || a.closed {
+		arrived, a.arrived, a.bytes = a.arrived, nil, 0
+	}
 	a.mu.Unlock()
 	if len(a.marks) == 0 && len(acked) > 0 {
 		a.since = time.Now()
@@ -105,11 +108,16 @@ func (a *actor) take() {
 		for _, j := range arrived {
 			a.e.waiting.Add(-int64(len(j.m.Data)))
 		}
-		if len(a.backlog) == 0 {
-			a.backlog = arrived
-		} else {
-			a.backlog = append(a.backlog, arrived...)
-		}
+		a.backlog = append(a.backlog, arrived...)
+	}
+}
+
+// again has the actor look once more if calls came while others were before them.
+func (a *actor) again() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.backlog) == 0 && len(a.arrived) > 0 {
+		a.signal()
 	}
 }
 
@@ -132,6 +140,7 @@ func (a *actor) work(ctx context.Context) {
 				a.launch(ctx)
 			}
 		}
+		a.again()
 		if !a.timed() {
 			return
 		}
@@ -269,10 +278,7 @@ func (j *job) prepare() {
 
 // bind takes the arguments out of the message of a call.
 func (j *job) bind() {
-	var err error
-	if j.args, err = value.Of(j.req.Msgs[0].Content); err != nil {
-		j.err = fmt.Errorf("%w: %w", wire.ErrBadRequest, err)
-	}
+	j.args = value.Of(j.req.Msgs[0].Content)
 }
 
 // promised reports whether the arguments of a call do not exist yet.

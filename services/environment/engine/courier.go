@@ -17,15 +17,17 @@ import (
 )
 
 // courier delivers messages: to each receiver one after the other, to many at a time. It tries until the receiver has the
-// message or cannot have it.
+// message or cannot have it, and holds so many for one that takes none: beyond that the oldest are given up.
 type courier struct {
 	nc    *nats.Conn
 	log   *slog.Logger
 	slots chan struct{} // a place for each message on its way
+	most  int           // messages that wait for one receiver
 	done  sync.WaitGroup
 
-	mu    sync.Mutex
-	lanes map[string][]parcel // by the subject of the receiver; one goroutine each
+	mu      sync.Mutex
+	lanes   map[string][]parcel // by the subject of the receiver; one goroutine each
+	givenUp int
 }
 
 // parcel is a message to deliver.
@@ -38,13 +40,15 @@ type parcel struct {
 // Bounds of a courier.
 const (
 	maxOnTheWay = 256
-	deliverTime = 30 * time.Second // for one try: the receiver may have to think
+	maxLane     = 10_000
+	slotTime    = 500 * time.Millisecond // after it a message is no longer on its way: receivers that only think hold up no others
+	deliverTime = 30 * time.Second       // for one try: the receiver may have to think
 	firstRetry  = 50 * time.Millisecond
 	lastRetry   = 5 * time.Second
 )
 
 func newCourier(nc *nats.Conn, log *slog.Logger) *courier {
-	return &courier{nc: nc, log: log, slots: make(chan struct{}, maxOnTheWay), lanes: map[string][]parcel{}}
+	return &courier{nc: nc, log: log, slots: make(chan struct{}, maxOnTheWay), most: maxLane, lanes: map[string][]parcel{}}
 }
 
 func (p parcel) subject() string {
@@ -58,11 +62,22 @@ func (p parcel) subject() string {
 func (c *courier) take(ctx context.Context, p parcel) {
 	lane := p.subject()
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	queue, runs := c.lanes[lane]
+	var oldest *parcel
+	if len(queue) >= c.most {
+		oldest, queue = &queue[0], queue[1:]
+		if c.givenUp++; c.givenUp%c.most == 1 {
+			c.log.Warn("messages given up: too many wait for one receiver, which takes none", "run", p.run, "environment", p.effect.Env,
+				"to", lane, "limit", c.most, "given up", c.givenUp)
+		}
+	}
 	c.lanes[lane] = append(queue, p)
 	if !runs {
 		c.done.Go(func() { c.drive(ctx, lane) })
+	}
+	c.mu.Unlock()
+	if oldest != nil {
+		oldest.done(oldest.effect.Ref)
 	}
 }
 
@@ -114,10 +129,12 @@ func (c *courier) deliver(ctx context.Context, subject string, p parcel) bool {
 func (c *courier) try(ctx context.Context, subject string, r wire.Request) error {
 	select {
 	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	free := sync.OnceFunc(func() { <-c.slots })
+	defer free()
+	defer time.AfterFunc(slotTime, free).Stop()
 	ctx, cancel := context.WithTimeout(ctx, deliverTime)
 	defer cancel()
 	_, err := wire.Ask(ctx, c.nc, subject, r)
@@ -126,15 +143,14 @@ func (c *courier) try(ctx context.Context, subject string, r wire.Request) error
 
 // final reports whether trying again is of no use: the receiver was reached and is not there, or had its try.
 func final(err error) bool {
-	for _, e := range []error{
-		wire.ErrNoAgent, wire.ErrNoHub, wire.ErrBadRequest, wire.ErrNoFunction, wire.ErrTooLarge, wire.ErrCancelled, wire.ErrCycle,
-		wire.ErrNotIn, wire.ErrFailed,
+	for _, later := range []error{
+		wire.ErrNobody, wire.ErrCrowded, wire.ErrStopped, wire.ErrUnavailable, wire.ErrDeadline, context.DeadlineExceeded, context.Canceled,
 	} {
-		if errors.Is(err, e) {
-			return true
+		if errors.Is(err, later) {
+			return false
 		}
 	}
-	return false
+	return true
 }
 
 // wait returns when nothing is on its way any more, after the contexts have ended.

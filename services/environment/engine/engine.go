@@ -119,11 +119,9 @@ func (e *Engine) Start(ctx context.Context) (err error) {
 	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	e.cancel = cancel
 	defer func() {
-		if err != nil {
-			e.unsubscribe()
+		if err != nil { // calls may have come already
 			cancel()
-			e.done.Wait()
-			e.holder.Close()
+			_ = e.Stop(life)
 		}
 	}()
 	serve := func(subject string, parse func(subject string) (run, env, function string, err error), handed, last bool) error {

@@ -136,7 +136,7 @@ func TestTheClient(t *testing.T) {
 
 // Many callers, one number: no increment is lost and none is done twice, whether the environment adds or the callers do.
 func TestIncrementsOfManyCallersAreExact(t *testing.T) {
-	const callers, each = 64, 16
+	const callers, each = 64, 8
 	srv := natstest.Start(t)
 	serve(t, srv, engine.Config{})
 	world(t, srv, "r", "state", nil)
@@ -369,11 +369,13 @@ func TestPromisedArguments(t *testing.T) {
 	require.ErrorIs(t, <-ask(wire.ErrCancelled), wire.ErrCancelled)
 }
 
-// Trees that nobody uses leave the memory and come back from the log.
+// Trees that nobody uses leave the memory, once what they told was delivered, and come back from the log.
 func TestIdleTreesAreReadAgain(t *testing.T) {
 	srv := natstest.Start(t)
 	e, _ := serve(t, srv, engine.Config{Idle: time.Millisecond})
 	w := world(t, srv, "r", "state", nil)
+	ann := listen(t, srv.Connect(t), subjects.At("r", "code.h.ann", subjects.VerbObserve), never)
+	require.NoError(t, w.Listen(t.Context(), environment.Listener{Name: "l", On: "m", Tell: []subjects.Address{"code.h.ann"}}))
 	for i := range 5 {
 		n, err := w.Once("same").Incr(t.Context(), "n", 1)
 		require.NoError(t, err)
@@ -382,6 +384,7 @@ func TestIdleTreesAreReadAgain(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, i+1, n)
 		require.Eventually(t, func() bool { return engine.Trees(e) == 0 }, 10*time.Second, time.Millisecond)
+		require.Len(t, ann.got(), i+1)
 	}
 }
 
@@ -419,4 +422,35 @@ func TestStartAndStop(t *testing.T) {
 	_, err = w.Get(t.Context(), "n", &n)
 	require.NoError(t, err)
 	require.Equal(t, sum, n, "what was answered is in the log, and nothing else")
+}
+
+// A record that belongs elsewhere is not used, and who calls the tree is told.
+func TestRecordsOfOtherTreesAreNotUsed(t *testing.T) {
+	srv := natstest.Start(t)
+	serve(t, srv, engine.Config{})
+	world(t, srv, "r", "state", nil)
+	js := srv.JetStream(t)
+	s, err := js.Stream(t.Context(), subjects.StreamLog)
+	require.NoError(t, err)
+	record, err := s.GetLastMsgForSubject(t.Context(), subjects.LogEnv("r", "w"))
+	require.NoError(t, err)
+	for _, to := range []struct{ run, env, says string }{{"r2", "w", `of run "r"`}, {"r", "v", `of environment "w"`}} {
+		_, err = js.Publish(t.Context(), subjects.LogEnv(to.run, to.env), record.Data)
+		require.NoError(t, err)
+		_, err = environment.NewClient(srv.Connect(t), to.run).Env(to.env).Export(t.Context())
+		require.ErrorIs(t, err, environment.ErrUnavailable)
+		require.ErrorContains(t, err, to.says)
+	}
+}
+
+// Names are text: others could be neither told nor listed.
+func TestNamesAreUTF8(t *testing.T) {
+	srv := natstest.Start(t)
+	serve(t, srv, engine.Config{})
+	w := world(t, srv, "r", "state", nil)
+	err := environment.NewClient(srv.Connect(t), "r").Env("w/\xff").Create(t.Context(), "state", nil)
+	require.ErrorIs(t, err, environment.ErrBadRequest)
+	_, err = w.Export(t.Context())
+	require.NoError(t, err)
+	require.ErrorIs(t, environment.CheckKey("\xff"), environment.ErrBadRequest)
 }

@@ -17,6 +17,7 @@ import (
 const (
 	maxGroupCalls = 8192
 	maxGroupBytes = 256 << 10
+	maxGroupHeld  = 32 << 20 // of memory
 	maxMarks      = 16 << 10
 	envelope      = 4 << 10               // what a record needs beside its entries, marks aside
 	markEach      = 50 * time.Millisecond // how long marks wait for calls to go with
@@ -31,6 +32,7 @@ type group struct {
 	packed  bytes.Buffer // entries
 	marks   []tree.Ref
 	undo    int // how much of the tree's undo is the group's, once it flies
+	held    int // bytes of the calls and of what they return, about
 	full    bool
 }
 
@@ -121,7 +123,8 @@ func (a *actor) one(ctx context.Context, j *job) bool {
 		}
 	}
 	g.done = append(g.done, evaluated{j, out})
-	g.full = g.full || len(g.done) >= maxGroupCalls
+	g.held += len(j.m.Data) + out.Weight()
+	g.full = g.full || len(g.done) >= maxGroupCalls || g.held >= maxGroupHeld
 	return true
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/myriad-sim/myriad/internal/runlog"
 	"github.com/myriad-sim/myriad/internal/wire"
+	"github.com/myriad-sim/myriad/pkg/environment"
 	"github.com/myriad-sim/myriad/pkg/subjects"
 	"github.com/myriad-sim/myriad/services/environment/engine/tree"
 )
@@ -34,7 +35,7 @@ func (a *actor) load(ctx context.Context) {
 		if err != nil || seq == t.Seq() {
 			return err
 		}
-		return runlog.Read(ctx, a.e.js, before+1, []string{a.subject}, func(entry runlog.Entry) error { return apply(t, entry.Data, entry.Seq) })
+		return runlog.Read(ctx, a.e.js, before+1, []string{a.subject}, func(entry runlog.Entry) error { return a.apply(t, entry.Data, entry.Seq) })
 	})
 	switch {
 	case err == nil:
@@ -61,7 +62,7 @@ func (e *Engine) bounded(ctx context.Context, limit time.Duration, do func(conte
 }
 
 // apply brings a tree to the next record. The error is that of the record, or of its bytes.
-func apply(t *tree.Tree, data []byte, seq uint64) error {
+func (a *actor) apply(t *tree.Tree, data []byte, seq uint64) error {
 	h, body, err := runlog.Decode(data)
 	if err != nil {
 		return err
@@ -69,9 +70,17 @@ func apply(t *tree.Tree, data []byte, seq uint64) error {
 	if h.Kind != runlog.KindEnv {
 		return fmt.Errorf("%w: a record of kind %q", tree.ErrRecord, h.Kind)
 	}
+	if h.Run != a.key.run {
+		return fmt.Errorf("%w: record %d is of run %q", tree.ErrRecord, seq, h.Run)
+	}
 	r, err := tree.Unpack(body)
 	if err != nil {
 		return fmt.Errorf("record %d: %w", seq, err)
+	}
+	for _, e := range r.Entries {
+		if environment.Root(e.Env) != a.key.root {
+			return fmt.Errorf("%w: record %d is of environment %q", tree.ErrRecord, seq, e.Env)
+		}
 	}
 	return t.Apply(r, seq)
 }
@@ -112,7 +121,7 @@ func (a *actor) read(ctx context.Context) (found bool, err error) {
 			return found, nil
 		}
 		if err == nil {
-			err = apply(a.tree, m.Data, m.Sequence)
+			err = a.apply(a.tree, m.Data, m.Sequence)
 		}
 		if err != nil {
 			return found, err

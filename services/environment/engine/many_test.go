@@ -72,7 +72,11 @@ func TestTwoEnginesAreLinearizable(t *testing.T) {
 	}
 	client := srv.Connect(t)
 	var clock, runs atomic.Int64
+	begun := time.Now()
 	rapid.Check(t, func(rt *rapid.T) {
+		if time.Since(begun) > 1500*time.Millisecond {
+			return // as many as there is time for
+		}
 		w := environment.NewClient(client, fmt.Sprint("run", runs.Add(1))).Env("w")
 		require.NoError(rt, w.Create(t.Context(), "state", nil))
 		callers := rapid.IntRange(2, 6).Draw(rt, "callers")
@@ -116,6 +120,7 @@ func TestTwoEnginesAreLinearizable(t *testing.T) {
 
 // An engine that dies, and a broker that restarts, lose no call that was answered and do none twice.
 func TestNothingIsLostOrDoneTwice(t *testing.T) {
+	t.Parallel() // it mostly waits
 	const callers, each = 16, 40
 	srv := natstest.Start(t)
 	_, dying := serve(t, srv, engine.Config{ID: "a"})

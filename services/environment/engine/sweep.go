@@ -66,7 +66,8 @@ func (s *sweep) look(ctx, life context.Context, start bool) error {
 		}
 		at, err := subjects.ParseLog(subject)
 		if err != nil {
-			return err
+			s.e.log.Warn("messages wait under a name that cannot be read", "subject", subject, "error", err)
+			continue // the others' do not wait for that
 		}
 		if err := s.e.give(life, treeKey{at.Run, at.Name}, nil, before); err != nil {
 			return err

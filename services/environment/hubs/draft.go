@@ -48,7 +48,7 @@ type draft struct {
 	records []record
 	bytes   int
 	most    int // records, unless a single verb has more
-	spans   map[string]span
+	spans   map[request]span
 }
 
 // newDraft is an empty draft, to be filled with verbs from a list.
@@ -61,7 +61,7 @@ func newDraft(s *state, list []*verb) *draft {
 		most = 1
 	}
 	return &draft{
-		state: s, most: most, exists: s.created != 0, size: len(s.in), changed: map[subjects.Address]bool{}, spans: map[string]span{},
+		state: s, most: most, exists: s.created != 0, size: len(s.in), changed: map[subjects.Address]bool{}, spans: map[request]span{},
 	}
 }
 
@@ -76,10 +76,10 @@ func (d *draft) has(a subjects.Address) bool {
 // add evaluates a verb. It returns false, and changes nothing, for one that must wait for what the draft holds.
 func (d *draft) add(v *verb) (outcome, bool) {
 	if v.id != "" {
-		if s, ok := d.spans[v.id]; ok {
+		if s, ok := d.spans[request{v.sender, v.id}]; ok {
 			return outcome{seqs: s, draft: true}, true
 		}
-		if s, ok := d.ids[v.id]; ok {
+		if s, ok := d.ids[request{v.sender, v.id}]; ok {
 			return outcome{seqs: s}, true
 		}
 	}
@@ -185,7 +185,7 @@ func (d *draft) say(v *verb, kind string, list [][]byte) outcome {
 
 func (d *draft) note(v *verb, s span) {
 	if v.id != "" && s.n > 0 {
-		d.spans[v.id] = s
+		d.spans[request{v.sender, v.id}] = s
 	}
 }
 

@@ -118,6 +118,22 @@ func TestRepeatedRequestsAreDoneOnce(t *testing.T) {
 	require.Equal(t, closed, got)
 }
 
+// Request ids are drawn by who asks: two who draw the same are both heard.
+func TestTwoMayDrawTheSameRequestID(t *testing.T) {
+	srv := natstest.Start(t)
+	serve(t, srv)
+	nc := srv.Connect(t)
+	_, all := open(t, client{nc, "r"}, "h", 2)
+	for range 2 {
+		for i, who := range all {
+			_, err := request(t, nc, "h", "broadcast", "1", who, text(fmt.Sprint(i)))
+			require.NoError(t, err)
+		}
+	}
+	_, texts := stream(t, srv.JetStream(t), "r", "h")
+	require.Equal(t, []string{"0", "1"}, texts)
+}
+
 func TestBounds(t *testing.T) {
 	srv := natstest.Start(t)
 	serve(t, srv)

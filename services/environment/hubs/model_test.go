@@ -34,7 +34,7 @@ func TestTwoServersAreOneModel(t *testing.T) {
 	}
 	round, begun := 0, time.Now()
 	rapid.Check(t, func(rt *rapid.T) {
-		if round++; time.Since(begun) > 2500*time.Millisecond {
+		if round++; time.Since(begun) > 1500*time.Millisecond {
 			return // as many as there is time for
 		}
 		name := fmt.Sprint("hub", round)

@@ -15,6 +15,7 @@ import (
 // is in the stream once, at the place that was acknowledged, each speaker's words in the order in which it said them, and
 // whoever reads sees the same.
 func TestOneOrderThroughKillsAndRestarts(t *testing.T) {
+	t.Parallel() // it mostly waits
 	srv := natstest.Start(t)
 	doomed := serve(t, srv)
 	serve(t, srv)

@@ -150,7 +150,7 @@ func (p *post) push(ctx context.Context) {
 	defer tick.Stop()
 	for over := false; ; {
 		news := p.news()
-		if !over {
+		if !over && p.unseen() {
 			var err error
 			if over, err = p.look(ctx, &all); err != nil && ctx.Err() == nil {
 				p.log.Debug("hub not read", "run", p.run, "hub", p.hub, "error", err)
@@ -236,6 +236,13 @@ func (p *post) news() <-chan struct{} {
 	p.shared.Lock()
 	defer p.shared.Unlock()
 	return p.wake
+}
+
+// unseen reports whether there are records that were not looked at.
+func (p *post) unseen() bool {
+	p.shared.Lock()
+	defer p.shared.Unlock()
+	return p.latest > p.duty.Seen
 }
 
 func (p *post) idle() bool {

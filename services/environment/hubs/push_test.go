@@ -80,6 +80,7 @@ func heard(hub string, seq uint64, from subjects.Address, text string) string {
 // Participants that nobody delivers to are pushed to: everything between joining and leaving but their own words, in order.
 // Acknowledgements are lost, the agent's program and the one server are killed and replaced meanwhile.
 func TestForeignParticipantsHearEverythingOnceInOrder(t *testing.T) {
+	t.Parallel() // it mostly waits
 	srv := natstest.Start(t)
 	server := serve(t, srv)
 	c := client{srv.Connect(t), "r"}

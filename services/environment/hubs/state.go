@@ -3,7 +3,13 @@ package hubs
 import "github.com/myriad-sim/myriad/pkg/subjects"
 
 // maxIDs is how many request ids of a hub are remembered: the newest.
-const maxIDs = 4096
+const maxIDs = 64 << 10
+
+// request is what makes a repeated request the same: ids are drawn by who asks, so two may draw the same.
+type request struct {
+	sender subjects.Address
+	id     string
+}
 
 // span is records that follow each other without a gap: those of one request, which are appended at once.
 type span struct {
@@ -24,8 +30,8 @@ type state struct {
 	last    uint64                      // sequence of the newest record
 	created uint64                      // sequence of the record that created the hub; 0 if there is none
 	in      map[subjects.Address]uint64 // participants, with the sequence at which they joined
-	ids     map[string]span             // what was appended for a request id
-	order   []string                    // keys of ids, oldest first
+	ids     map[request]span            // what was appended for a request id
+	order   []request                   // keys of ids, oldest first
 }
 
 // apply folds the next record. One that was folded before is left out.
@@ -57,19 +63,20 @@ func (s *state) apply(r *record) {
 }
 
 func (s *state) remember(r *record) {
-	known, ok := s.ids[r.id]
+	key := request{r.sender, r.id}
+	known, ok := s.ids[key]
 	if ok {
 		if r.seq == known.first+uint64(known.n) { //nolint:gosec // not negative
 			known.n++
-			s.ids[r.id] = known
+			s.ids[key] = known
 		}
 		return
 	}
 	if s.ids == nil {
-		s.ids = map[string]span{}
+		s.ids = map[request]span{}
 	}
-	s.ids[r.id] = span{r.seq, 1}
-	if s.order = append(s.order, r.id); len(s.order) > maxIDs {
+	s.ids[key] = span{r.seq, 1}
+	if s.order = append(s.order, key); len(s.order) > maxIDs {
 		delete(s.ids, s.order[0])
 		s.order = s.order[1:]
 	}

@@ -20,8 +20,8 @@ func TestOnlyTheNewestRequestIDsAreRemembered(t *testing.T) {
 		s.apply(&record{seq: seq, kind: subjects.SaidAnnouncement, id: fmt.Sprint(seq)})
 	}
 	require.Len(t, s.ids, maxIDs)
-	require.NotContains(t, s.ids, "10")
-	require.Equal(t, span{11, 1}, s.ids["11"])
+	require.NotContains(t, s.ids, request{id: "10"})
+	require.Equal(t, span{11, 1}, s.ids[request{id: "11"}])
 }
 
 func TestWhatWaitsIsBounded(t *testing.T) {
@@ -106,7 +106,7 @@ func FuzzRecords(f *testing.F) {
 			require.NoError(t, a.Check())
 		}
 		if id != "" {
-			require.Equal(t, span{2, 2}, s.ids[id])
+			require.Equal(t, span{2, 2}, s.ids[request{first.sender, id}])
 		}
 	})
 }

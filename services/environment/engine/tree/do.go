@@ -99,9 +99,13 @@ func (x *txn) call(e *env, function string, given any) (out any, err error) {
 	defer func() { x.depth-- }()
 	x.called = append(x.called, called{e, function})
 	mark, ops, tells, before := x.t.Mark(), len(x.entry.Ops), len(x.entry.Tells), len(x.called)-1
-	if out, err = guarded(func() (any, error) { return f.Do(&view{x, e}, args) }); err == nil {
-		out, err = value.Normal(out)
-	}
+	out, err = guarded(func() (any, error) {
+		out, err := f.Do(&view{x, e}, args)
+		if err != nil {
+			return nil, err
+		}
+		return value.Normal(out) // which may run code of users too
+	})
 	if err != nil {
 		x.t.Undo(mark)
 		x.entry.Ops, x.entry.Tells, x.called = x.entry.Ops[:ops], x.entry.Tells[:tells], x.called[:before]

@@ -32,9 +32,12 @@ func (o Outcome) Message(env string, enc msg.Encoding) (msg.Msg, error) {
 	return m, err
 }
 
+// Weight is about how many bytes the outcome takes in memory.
+func (o Outcome) Weight() int { return len(o.Text) + weigh(o.Value) }
+
 // What a tree keeps of the outcomes of calls that came with a request id. The oldest go first.
 const (
-	maxOutcomes     = 16 << 10
+	maxOutcomes     = 64 << 10
 	maxOutcomeBytes = 16 << 20
 )
 
@@ -79,11 +82,12 @@ func (o *outcomes) settle(n int) {
 		gone++
 	}
 	if gone > 0 {
-		o.order = append(o.order[:0:0], o.order[gone:]...)
+		clear(o.order[:gone])
+		o.order = o.order[gone:]
 	}
 }
 
-func cost(key string, out Outcome) int { return 64 + 2*len(key) + len(out.Text) + weigh(out.Value) }
+func cost(key string, out Outcome) int { return 64 + 2*len(key) + out.Weight() }
 
 // weigh is about how many bytes a value takes in memory.
 func weigh(v any) int {
