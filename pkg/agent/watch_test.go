@@ -94,6 +94,7 @@ func TestNobodyWaitsForAFormerLife(t *testing.T) {
 	h := startSilent(t, srv, true)
 	got := h.ask(t, srv)
 	h.nc.Close()
+	require.Never(t, func() bool { return len(got) > 0 }, 100*time.Millisecond, 10*time.Millisecond, "as long as a program takes to start")
 	startSilent(t, srv, true)
 	require.ErrorIs(t, within(t, got, 20*time.Second), agent.ErrProducerLost)
 }
