@@ -197,7 +197,12 @@ func TestHostsThatHearAreNotPushedTo(t *testing.T) {
 		_ = wire.Answer(nc, m, r.Encoding, "go", msg.Msg{}, nil)
 	})
 	require.NoError(t, err)
-	_, err = nc.Subscribe(subjects.CodeAll("go"), func(m *nats.Msg) { told <- m.Subject })
+	_, err = nc.Subscribe(subjects.CodeAll("go"), func(m *nats.Msg) {
+		// Between the two subscriptions its agents may be looked for, as if it were a host in another language.
+		if !strings.HasSuffix(m.Subject, "."+subjects.VerbState) {
+			told <- m.Subject
+		}
+	})
 	require.NoError(t, err)
 	require.Equal(t, subjects.Host("r", "go", subjects.VerbHear)+` {"hub":"h"}`, <-told)
 	_, err = h.Announce(t.Context(), text("hello"))
