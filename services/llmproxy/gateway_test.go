@@ -107,7 +107,8 @@ func TestBatchesReachTheWire(t *testing.T) {
 	require.Equal(t, 500, n)
 	require.Equal(t, []uint64{5000, 1000}, []uint64{in, out})
 	require.Positive(t, b.batches.Load())
-	require.Less(t, b.batches.Load(), int64(50))
+	// How large they become is a matter of how fast this machine is just now; that most calls share one is not.
+	require.Less(t, b.batches.Load(), int64(250))
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, body := range b.bodies {
