@@ -19,6 +19,14 @@ type Created struct {
 	Overrides scenario.Overrides `msgpack:"overrides" json:"overrides"`
 	Agents    int                `msgpack:"agents" json:"agents"`
 	ShardSize int                `msgpack:"shard_size" json:"shard_size"`
+	Fork      *ForkOf            `msgpack:"fork,omitempty" json:"fork,omitempty"` // nil: a run of its own
+}
+
+// ForkOf says where a run branches off another: its rounds up to Round are those of Run, in the records up to Seq.
+type ForkOf struct {
+	Run   string `msgpack:"run" json:"run"`
+	Round int    `msgpack:"round" json:"round"`
+	Seq   uint64 `msgpack:"seq" json:"seq"`
 }
 
 // MaxShards is the largest number of shards of a run: who owns each is in every fold's memory.
@@ -48,7 +56,15 @@ type Lease struct {
 	Host        string  `msgpack:"host" json:"host"`
 	Incarnation string  `msgpack:"incarnation" json:"incarnation"`
 	Ranges      []Range `msgpack:"ranges" json:"ranges"`
+	Why         string  `msgpack:"why,omitempty" json:"why,omitempty"` // one of the Lease constants
 }
+
+// Why shards change their host.
+const (
+	LeaseLost    = ""        // nobody had them, or who had them is gone: a takeover
+	LeaseDrain   = "drain"   // their host was asked to give them away
+	LeaseBalance = "balance" // another host had fewer
+)
 
 // Opened opens a round. The world is what agents see in it.
 type Opened struct {
@@ -112,6 +128,15 @@ type Reason struct {
 	Budget bool `msgpack:"budget,omitempty" json:"budget,omitempty"`
 	// Caps: resumed with these caps in place of those before; nil: with the same ones.
 	Caps *Caps `msgpack:"caps,omitempty" json:"caps,omitempty"`
+}
+
+// FaultNote is the body of fault: something that a service saw go wrong and that the run went on after. It changes nothing
+// else.
+type FaultNote struct {
+	At    time.Time `msgpack:"at" json:"at"`       // when it began, by the clock of who saw it; zero: when the record was written
+	Until time.Time `msgpack:"until" json:"until"` // when it was over; zero: not known
+	Who   string    `msgpack:"who" json:"who"`     // the part that failed, such as "llmproxy"
+	What  string    `msgpack:"what" json:"what"`   // in a sentence, for people
 }
 
 // Caps are what a run may spend, on all its models together and on each. A cap of 0 is none.

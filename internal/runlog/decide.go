@@ -21,13 +21,15 @@ func (f *Fold) applyControl(h Header, body []byte, e Entry) error {
 	case subjects.KindPopulated:
 		return f.populated(body)
 	case subjects.KindLease:
-		return f.lease(h, body)
+		return f.lease(h, body, e)
 	case subjects.KindOpened:
 		return f.opened(h, body, e)
 	case subjects.KindClosed:
 		return f.closed(h, body, e)
 	case subjects.KindEnvState:
 		return f.envState(h, body)
+	case subjects.KindFault:
+		return f.faultNote(body, e)
 	}
 	return f.turn(h, body, e)
 }
@@ -71,7 +73,7 @@ func (f *Fold) populated(body []byte) error {
 	return nil
 }
 
-func (f *Fold) lease(h Header, body []byte) error {
+func (f *Fold) lease(h Header, body []byte, e Entry) error {
 	var b Lease
 	if err := decodeBody(body, &b); err != nil {
 		return err
@@ -88,8 +90,8 @@ func (f *Fold) lease(h Header, body []byte) error {
 	}
 	for _, r := range b.Ranges {
 		for shard := r.First; shard < r.End; shard++ {
-			if before := f.Grants[shard].Incarnation; f.Round > 0 && before != b.Incarnation {
-				f.takenFrom(before)
+			if before := f.Grants[shard]; f.Round > 0 && before.Incarnation != b.Incarnation {
+				f.moved(before, b.Why, e)
 			}
 			f.Grants[shard] = Grant{Host: b.Host, Incarnation: b.Incarnation, Epoch: h.Epoch}
 		}
@@ -98,16 +100,36 @@ func (f *Fold) lease(h Header, body []byte) error {
 	return nil
 }
 
-// takenFrom notes that a shard has changed its host. One host that is gone is one fault, however many shards it had.
-func (f *Fold) takenFrom(incarnation string) {
+// moved notes that a shard has changed its host. One host that is gone is one fault, however many shards it had.
+func (f *Fold) moved(from Grant, why string, e Entry) {
+	if why != LeaseLost {
+		f.Moves++
+		return
+	}
 	f.Takeovers++
 	if f.gone == nil {
 		f.gone = map[string]bool{}
 	}
-	if !f.gone[incarnation] {
-		f.gone[incarnation] = true
+	if !f.gone[from.Incarnation] {
+		f.gone[from.Incarnation] = true
 		f.LostHosts++
+		f.note(Fault{At: e.Time, Who: "agenthost " + from.Host, What: "lost; its shards were given to others"})
 	}
+}
+
+// faultNote takes in what a service saw.
+func (f *Fold) faultNote(body []byte, e Entry) error {
+	var b FaultNote
+	if err := decodeBody(body, &b); err != nil {
+		return err
+	}
+	at := b.At
+	if at.IsZero() {
+		at = e.Time
+	}
+	f.FaultCount++
+	f.note(Fault{At: at, Until: b.Until, Who: b.Who, What: b.What})
+	return nil
 }
 
 func (f *Fold) opened(h Header, body []byte, e Entry) error {

@@ -146,8 +146,12 @@ func (f *Fold) apply(at subjects.Log, e Entry) (Header, error) {
 // fault keeps note of something that went wrong. Only the first are kept in words: a broken writer may repeat itself.
 func (f *Fold) fault(at time.Time, what string) {
 	f.FaultCount++
+	f.note(Fault{At: at, What: what})
+}
+
+func (f *Fold) note(fault Fault) {
 	if len(f.Faults) < maxFaults {
-		f.Faults = append(f.Faults, Fault{At: at, What: what})
+		f.Faults = append(f.Faults, fault)
 	}
 }
 

@@ -33,8 +33,10 @@ type Grant struct {
 
 // Fault is something that went wrong in a run and that it went on after.
 type Fault struct {
-	At   time.Time
-	What string
+	At    time.Time
+	Until time.Time // zero: not known, or of no length
+	Who   string    // the part that failed; "": the run log itself
+	What  string
 }
 
 // State is what control records say of a run. Its maps and slices belong to the fold and are not to be changed.
@@ -71,10 +73,11 @@ type State struct {
 	Accepted   uint64  // answers they have
 	Asked      uint64  // questions asked of agents, repeats included: in closed rounds, or by now where the fold has all answers
 	Duplicates uint64  // answers dropped: of another round or epoch, or not the first; counted like Asked
-	Takeovers  int     // shards that changed their host after a round had been opened
+	Takeovers  int     // shards that changed their host after a round had been opened, because it was gone
+	Moves      int     // shards that changed it as planned: their host was drained, or another had fewer
 	LostHosts  int     // hosts they were taken from
-	Faults     []Fault // the first 100
-	FaultCount int     // all of them
+	Faults     []Fault // the first 100, lost hosts among them
+	FaultCount int     // all of them but lost hosts
 }
 
 // Opening names one opening of a round.

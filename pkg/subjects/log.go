@@ -34,6 +34,7 @@ const (
 	KindCancelled = "cancelled"
 	KindFinished  = "finished"
 	KindFailed    = "failed"
+	KindFault     = "fault"
 )
 
 // Log is a parsed run log subject.
@@ -127,7 +128,7 @@ func ParseLog(subject string) (Log, error) {
 func knownKind(kind string) bool {
 	switch kind {
 	case KindCreated, KindPopulated, KindLease, KindOpened, KindClosed, KindEnvState, KindPaused, KindResumed,
-		KindCancelled, KindFinished, KindFailed:
+		KindCancelled, KindFinished, KindFailed, KindFault:
 		return true
 	}
 	return false
