@@ -54,6 +54,9 @@ func compare(got, want jetstream.StreamConfig) error {
 func upgrade(got, want jetstream.StreamConfig) (upgraded jetstream.StreamConfig, missing bool) {
 	missing = want.AllowAtomicPublish && !got.AllowAtomicPublish
 	got.AllowAtomicPublish = got.AllowAtomicPublish || missing
+	if got.Replicas < want.Replicas {
+		got.Replicas, missing = want.Replicas, true
+	}
 	return got, missing
 }
 

@@ -41,6 +41,8 @@ type ConnectConfig struct {
 	// Cert and Key are PEM files of a client certificate; both or none.
 	Cert string `env:"CERT" desc:"PEM file of a client certificate"`
 	Key  string `env:"KEY" desc:"PEM file of the key of the client certificate"`
+	// Replicas is for Options: how many servers of a cluster hold each stream.
+	Replicas int `env:"REPLICAS" envDefault:"0" desc:"copies of every stream and bucket; 0: three in a cluster, else one"`
 }
 
 // LoadConnectConfig reads MYRIAD_NATS_* from the environment. Error: ErrConfig.

@@ -36,6 +36,8 @@ var (
 	ErrStreamMismatch = errors.New("stream has other settings than needed")
 	// ErrNoSpace says that not even the smallest useful stream fits the server's storage.
 	ErrNoSpace = errors.New("not enough storage for the run log")
+	// ErrNoReplicas says that a cluster has too few servers to hold as many copies as wanted.
+	ErrNoReplicas = errors.New("the NATS cluster has too few servers")
 )
 
 // Errors of a batch. After any of them except ErrBatchUnconfirmed nothing of

@@ -7,13 +7,13 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/myriad-sim/myriad/internal/bus"
+	"github.com/myriad-sim/myriad/internal/natstest"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server/ats.Register.func1"))
+	natstest.VerifyMain(m)
 }
 
 func logger(t testing.TB) *slog.Logger {

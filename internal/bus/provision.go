@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -27,12 +28,21 @@ const (
 	askWait = 2 * time.Second
 	// askTimes is how often it is tried.
 	askTimes = 5
+	// gatherTimes is how often a cluster is asked that has no leader yet, or not
+	// all of its servers; askPause is the pause between.
+	gatherTimes = 60
+	askPause    = 500 * time.Millisecond
+	// clusterReplicas is how many servers of a cluster hold each stream: with
+	// three, any one can be lost.
+	clusterReplicas = 3
 )
 
 // Options says how streams and buckets are created. The zero value is right for
 // one server.
 type Options struct {
-	// Replicas is how many servers of a cluster hold each stream; 0 means 1.
+	// Replicas is how many servers of a cluster hold each stream. 0 means 3 where
+	// the server belongs to a cluster, else 1. Existing streams with fewer get as
+	// many.
 	Replicas int
 	// MaxBytes is the room of the run log in bytes. 0 takes 64 GiB, or as many
 	// halvings of it as the server's storage needs. Only the run log reserves
@@ -47,9 +57,16 @@ type Options struct {
 // and checks those that exist. It may run any number of times, by several
 // services at once. An existing stream keeps its size when MaxBytes is 0; one of
 // an older version gets the abilities that it lacks and that a server can add.
-// Errors: ErrStreamMismatch, ErrNoSpace, or the server's.
+// In a cluster it waits half a minute for a leader and for enough servers.
+// Errors: ErrStreamMismatch, ErrNoSpace, ErrNoReplicas, or the server's.
 func Provision(ctx context.Context, js jetstream.JetStream, o Options) error {
-	o.Replicas = max(o.Replicas, 1)
+	clustered := js.Conn().ConnectedClusterName() != ""
+	switch {
+	case o.Replicas == 0 && clustered:
+		o.Replicas = clusterReplicas
+	case o.Replicas == 0:
+		o.Replicas = 1
+	}
 	if o.HostTTL == 0 {
 		o.HostTTL = hostTTL
 	}
@@ -73,18 +90,74 @@ type resource struct {
 }
 
 // persist is ensure, asked again when no answer comes: a server that is starting
-// or overloaded drops requests of this kind, and asking twice does no harm.
+// or overloaded drops requests of this kind, and asking twice does no harm. A
+// cluster that is still gathering is given more time.
 func (r resource) persist(ctx context.Context, js jetstream.JetStream) error {
-	var err error
-	for range askTimes {
+	silent, gathering := 0, 0
+	for {
 		attempt, cancel := context.WithTimeout(ctx, askWait)
-		err = r.ensure(attempt, js)
+		err := r.ensure(attempt, js)
 		cancel()
-		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+		switch {
+		case err == nil || ctx.Err() != nil:
+			return err
+		case errors.Is(err, context.DeadlineExceeded):
+			if silent++; silent >= askTimes {
+				return err
+			}
+			continue
+		case alone(err):
+			return fmt.Errorf("%w: it is alone: %w; unset MYRIAD_NATS_REPLICAS", ErrNoReplicas, err)
+		case !incomplete(err):
 			return err
 		}
+		if gathering++; gathering >= gatherTimes {
+			return fmt.Errorf("%w: %w; start the missing servers, or set MYRIAD_NATS_REPLICAS to how many there are", ErrNoReplicas, err)
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(askPause):
+		}
 	}
-	return err
+}
+
+// incomplete recognises what the servers of a cluster say as long as it has no
+// leader, or too few of them are there to hold a stream.
+func incomplete(err error) bool {
+	var api *jetstream.APIError
+	if !errors.As(err, &api) {
+		return false
+	}
+	switch api.ErrorCode {
+	case codeNoPeers:
+		return !outOfSpace(api)
+	case codeUnavailable, codeNotLeader, codeNoMetaLeader, codeOffline:
+		return true
+	}
+	return false
+}
+
+// alone reports whether several copies were asked of a server without a cluster.
+func alone(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && api.ErrorCode == codeAlone
+}
+
+// Codes of the server.
+const (
+	codeAlone        = 10074 // replicas > 1 not supported in non-clustered mode
+	codeNoPeers      = 10005 // no suitable peers for placement
+	codeUnavailable  = 10008 // JetStream is temporarily unavailable
+	codeNotLeader    = 10009 // the server does not lead the cluster
+	codeNoMetaLeader = 10010
+	codeOffline      = 10118 // the stream is offline
+)
+
+// outOfSpace reports whether servers were unsuitable because they are full. The
+// code is the same as when they are away; only the words tell.
+func outOfSpace(api *jetstream.APIError) bool {
+	return strings.Contains(api.Description, "insufficient storage") && !strings.Contains(api.Description, "offline")
 }
 
 // ensure makes the resource unless it is there, and then checks it. When
@@ -144,8 +217,10 @@ func noSpace(err error) bool {
 		return false
 	}
 	switch api.ErrorCode {
-	case 10002, 10005, 10023, 10047:
+	case 10002, 10023, 10047:
 		return true
+	case codeNoPeers:
+		return outOfSpace(api)
 	}
 	return false
 }

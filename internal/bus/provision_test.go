@@ -163,8 +163,7 @@ func TestProvisionChecksSizeAndBucketsToo(t *testing.T) {
 	require.ErrorIs(t, err, bus.ErrStreamMismatch)
 	require.ErrorContains(t, err, "KV_"+subjects.BucketHosts+": max_age")
 	err = bus.Provision(t.Context(), js, bus.Options{Replicas: 3})
-	require.ErrorIs(t, err, bus.ErrStreamMismatch)
-	require.ErrorContains(t, err, "num_replicas")
+	require.ErrorIs(t, err, bus.ErrNoReplicas, "a server alone cannot hold three copies")
 }
 
 // TestProvisionSizesTheLogToTheServer gives the server little storage.

@@ -16,13 +16,14 @@ import (
 type provisioner struct {
 	nc     *nats.Conn
 	js     jetstream.JetStream
+	want   bus.Options
 	log    *slog.Logger
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 }
 
-func newProvisioner(nc *nats.Conn, js jetstream.JetStream, log *slog.Logger) *provisioner {
-	return &provisioner{nc: nc, js: js, log: log}
+func newProvisioner(nc *nats.Conn, js jetstream.JetStream, want bus.Options, log *slog.Logger) *provisioner {
+	return &provisioner{nc: nc, js: js, want: want, log: log}
 }
 
 // Start begins to watch the connection.
@@ -40,7 +41,7 @@ func (p *provisioner) Start(ctx context.Context) error {
 					return
 				}
 			}
-			if err := bus.Provision(ctx, p.js, bus.Options{}); err != nil && ctx.Err() == nil {
+			if err := bus.Provision(ctx, p.js, p.want); err != nil && ctx.Err() == nil {
 				p.log.Error("streams and buckets not checked after a reconnect", "error", err)
 			}
 		}

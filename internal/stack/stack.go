@@ -103,10 +103,11 @@ func (s *Stack) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("stack: jetstream: %w", err)
 	}
-	if err := bus.Provision(ctx, js, bus.Options{}); err != nil {
+	options := bus.Options{Replicas: s.cfg.Connect.Replicas}
+	if err := bus.Provision(ctx, js, options); err != nil {
 		return err
 	}
-	s.group.Add("provision", newProvisioner(s.conn, js, s.log))
+	s.group.Add("provision", newProvisioner(s.conn, js, options, s.log))
 	want := s.cfg.Services
 	if want == nil {
 		want = Names
