@@ -29,6 +29,7 @@ type reply struct {
 	status int           // not 0: an HTTP error
 	after  time.Duration // with status: Retry-After, in whole seconds
 	empty  bool          // a response without choices
+	cut    bool          // the text ended at a limit of length
 	hang   bool          // no response at all
 }
 
@@ -113,10 +114,13 @@ func (s *modelServer) send(w http.ResponseWriter, r *http.Request, a reply) {
 		_, _ = w.Write([]byte(`{"error": {"message": "not now", "type": "server_error"}}`)) // a client that left needs no answer
 		return
 	}
-	choices := []any{}
+	choices, finish := []any{}, "stop"
+	if a.cut {
+		finish = "length"
+	}
 	if !a.empty {
 		choices = append(choices, map[string]any{
-			"index": 0, "finish_reason": "stop", "message": map[string]any{"role": "assistant", "content": a.text},
+			"index": 0, "finish_reason": finish, "message": map[string]any{"role": "assistant", "content": a.text},
 		})
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -81,4 +81,10 @@ func TestKilledProxy(t *testing.T) {
 	require.Zero(t, sum.Receipt.Duplicates)
 	require.Equal(t, int(lost), sum.Receipt.RepeatedCalls)
 	require.Zero(t, sum.Receipt.Retries, "no model server failed")
+	require.Len(t, sum.Receipt.FaultList, 1)
+	fault := sum.Receipt.FaultList[0]
+	require.Equal(t, "llmproxy", fault.Who)
+	require.Contains(t, fault.What, "fell silent; calls that it had went out again: ")
+	require.WithinDuration(t, killed, fault.At, slack)
+	require.WithinDuration(t, killed.Add(noticed), *fault.Until, slack)
 }

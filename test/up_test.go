@@ -10,11 +10,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/myriad-sim/myriad/internal/control"
+	"github.com/myriad-sim/myriad/internal/report"
 )
 
 // What a person does with a stack that is kept running: start a run, follow it, read what came of it, stop the stack, and
@@ -82,6 +84,70 @@ func TestUp(t *testing.T) {
 	again := s.post(t, "?agents=500", source)
 	s.events(t, again)
 	require.Equal(t, got.Hash, parsed[runAnswer](t, s.get(t, "/v1/runs/"+again)).Hash)
+}
+
+// A stack that is killed goes on with its unfinished runs when it is up again: but not with those that were paused or
+// cancelled. Their receipts tell what happened, and orders reach it on the data directory, a server or over HTTP.
+func TestUpAfterAKill(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	slow, err := os.ReadFile(example(t, "dummy-1s.yaml"))
+	require.NoError(t, err)
+	s := up(t, dir)
+	const query = "?agents=2000&rounds=3"
+	whole, going := s.post(t, "?agents=2000&rounds=3&set=models.sleeper.latency=0s", slow), s.post(t, query, slow)
+	paused, cancelled := s.post(t, query, slow), s.post(t, query, slow)
+	require.Eventually(t, func() bool { return s.state(t, going).Round == 2 && s.state(t, paused).Round > 0 }, patience, often)
+	c := call{dir: dir}
+	require.Contains(t, c.run(t, "pause", paused).ok(t), paused+" is paused")
+	require.Contains(t, c.run(t, "cancel", cancelled, "--server", s.nats).ok(t), cancelled+" is cancelled")
+	s.events(t, whole)
+	want := s.state(t, whole).Hash
+	require.NotEmpty(t, want)
+	require.NoError(t, s.cmd.Process.Kill())
+	<-s.done
+
+	s = up(t, dir)
+	said := s.out.String()
+	require.Contains(t, said, "1 unfinished run goes on: "+going+"\n")
+	require.Contains(t, said, "1 run is paused: "+paused+"; go on with: ")
+	require.NotContains(t, said, cancelled)
+	s.events(t, going)
+	got := s.state(t, going)
+	require.Equal(t, "finished", got.State, got.Reason)
+	require.Equal(t, want, got.Hash)
+	receipt := got.Summary.Receipt
+	require.Zero(t, receipt.Lost)
+	var who []string
+	for _, f := range receipt.FaultList {
+		who = append(who, f.Who)
+		require.WithinDuration(t, time.Now(), f.At, patience)
+		if f.Who == "coordinator" {
+			require.True(t, f.Until.After(f.At))
+		}
+	}
+	require.ElementsMatch(t, []string{"coordinator", "agenthost local"}, who)
+	require.Equal(t, []int{2, 2, 1}, []int{receipt.Faults, receipt.Takeovers, receipt.LostHosts}) // two shards
+	require.Contains(t, s.get(t, "/v1/runs/"+going+"/report"), `<td class="who">coordinator</td>`)
+	require.Contains(t, c.run(t, "show", going, "--faults").ok(t), "agenthost local: lost; its shards were given to others")
+
+	require.Equal(t, "paused", s.state(t, paused).State)
+	require.Equal(t, "cancelled", s.state(t, cancelled).State)
+	out := c.run(t, "resume", paused, "--out", "resumed").ok(t) // is followed to its end
+	require.Contains(t, out, "Stack: nats://")
+	require.Contains(t, out, want)
+	for _, f := range parsed[report.Summary](t, readFile(t, filepath.Join(dir, "resumed"), "summary.json")).Receipt.FaultList {
+		require.NotEqual(t, "coordinator", f.Who, "it cannot be missed while a run is paused")
+	}
+
+	replay := s.do(t, http.MethodPost, "/v1/runs/"+going+"/replay", nil)
+	require.Equal(t, http.StatusAccepted, replay.status, replay.body)
+	again := parsed[control.Info](t, replay.body).ID
+	require.Equal(t, "/v1/runs/"+again, replay.header.Get("Location"))
+	s.events(t, again)
+	require.Equal(t, want, s.state(t, again).Hash)
+	require.Contains(t, c.run(t, "replay", going, "--out", "again").ok(t), "Same result hash as run "+going+": "+want)
+	require.Equal(t, http.StatusNotFound, s.do(t, http.MethodPost, "/v1/runs/gone/replay", nil).status)
 }
 
 // checkCommands looks at the run with the command line, which finds the stack by its data directory.

@@ -33,32 +33,41 @@ type dataFlags struct {
 	Server string `help:"NATS URL of a stack elsewhere, instead of a data directory." env:"MYRIAD_NATS_URL" placeholder:"URL"`
 }
 
+// dial connects to the server given, or to the stack that runs on the data directory; nil if none does.
+func (f dataFlags) dial(ctx context.Context, a *app) (*nats.Conn, error) {
+	url := f.Server
+	if url == "" {
+		if _, err := os.Stat(f.Data); errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("there is no data directory %s yet; run a scenario first, or name it with --data", f.Data)
+		}
+		left, err := os.ReadFile(stack.AddressFile(f.Data))
+		if err != nil {
+			return nil, nil //nolint:nilerr // nobody listens
+		}
+		url = strings.TrimSpace(string(left))
+	}
+	cfg, err := bus.LoadConnectConfig()
+	if err != nil {
+		return nil, err
+	}
+	cfg.URL, cfg.Name = url, "myriad-cli"
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	nc, err := bus.Connect(ctx, cfg, a.log)
+	if err != nil && f.Server == "" {
+		return nil, nil // the address is one of a stack that was killed
+	}
+	return nc, err
+}
+
 // connect reaches the log: on the server given, in a stack that runs on the data directory, or on the directory itself.
 func (f dataFlags) connect(ctx context.Context, a *app) (*nats.Conn, func(), error) {
-	dial := func(url string) (*nats.Conn, func(), error) {
-		cfg, err := bus.LoadConnectConfig()
-		if err != nil {
-			return nil, nil, err
-		}
-		cfg.URL, cfg.Name = url, "myriad-cli"
-		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-		defer cancel()
-		nc, err := bus.Connect(ctx, cfg, a.log)
-		if err != nil {
-			return nil, nil, err
-		}
+	nc, err := f.dial(ctx, a)
+	if err != nil {
+		return nil, nil, err
+	}
+	if nc != nil {
 		return nc, nc.Close, nil
-	}
-	if f.Server != "" {
-		return dial(f.Server)
-	}
-	if _, err := os.Stat(f.Data); errors.Is(err, os.ErrNotExist) {
-		return nil, nil, fmt.Errorf("there is no data directory %s yet; run a scenario first, or name it with --data", f.Data)
-	}
-	if url, err := os.ReadFile(stack.AddressFile(f.Data)); err == nil {
-		if nc, done, err := dial(strings.TrimSpace(string(url))); err == nil {
-			return nc, done, nil
-		}
 	}
 	st, err := stack.Start(ctx, stack.Config{Services: []string{}, DataDir: f.Data}, a.log)
 	if err != nil {
@@ -119,10 +128,11 @@ func (c *runsCmd) Run(ctx context.Context, a *app) error {
 }
 
 type showCmd struct {
-	ID    string `arg:"" name:"run" help:"Id of the run." placeholder:"RUN"`
-	Agent *int   `help:"Show this agent: persona and every reply." placeholder:"N"`
-	Out   string `help:"Also write the result files into this directory." placeholder:"DIR"`
-	JSON  bool   `name:"json" help:"Print only the summary, as JSON."`
+	ID     string `arg:"" name:"run" help:"Id of the run." placeholder:"RUN"`
+	Agent  *int   `help:"Show this agent: persona and every reply." placeholder:"N"`
+	Out    string `help:"Also write the result files into this directory." placeholder:"DIR"`
+	JSON   bool   `name:"json" help:"Print only the summary, as JSON."`
+	Faults bool   `help:"List all faults that the log tells of, not only the first."`
 	formatFlags
 	dataFlags
 }
@@ -132,6 +142,7 @@ func (showCmd) Help() string {
 	return `Examples:
   myriad show guess-two-thirds-k7q2m4xa
   myriad show guess-two-thirds-k7q2m4xa --agent 17
+  myriad show guess-two-thirds-k7q2m4xa --faults
   myriad show guess-two-thirds-k7q2m4xa --out results
   myriad show guess-two-thirds-k7q2m4xa --out results --format parquet`
 }
@@ -171,7 +182,11 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 		if err := scr.tables(d); err != nil {
 			return err
 		}
-		scr.receipt(d.Summary)
+		faults := someFaults
+		if c.Faults {
+			faults = len(d.Summary.Receipt.FaultList)
+		}
+		scr.receipt(d.Summary, faults)
 	}
 	if c.Out != "" {
 		err := writeFiles(ctx, js, st, d, c.Out, c.formats(), scr)
@@ -221,7 +236,8 @@ type pauseCmd struct {
 
 // Help is shown by --help.
 func (pauseCmd) Help() string {
-	return "Example:\n  myriad pause guess-two-thirds-k7q2m4xa --data ./myriad-data"
+	return "Nothing new is asked; what is under way still counts. The stack may be one of `myriad up` on the data directory, or elsewhere.\n\n" +
+		"Examples:\n  myriad pause guess-two-thirds-k7q2m4xa --data ./myriad-data\n  myriad pause guess-two-thirds-k7q2m4xa --server nats://127.0.0.1:4222"
 }
 
 // Run pauses the run: nothing new is asked, what is in flight still counts.
@@ -236,7 +252,8 @@ type cancelCmd struct {
 
 // Help is shown by --help.
 func (cancelCmd) Help() string {
-	return "Example:\n  myriad cancel guess-two-thirds-k7q2m4xa --data ./myriad-data"
+	return "The run ends for good; what it has so far stays.\n\n" +
+		"Examples:\n  myriad cancel guess-two-thirds-k7q2m4xa --data ./myriad-data\n  myriad cancel guess-two-thirds-k7q2m4xa --server nats://127.0.0.1:4222"
 }
 
 // Run cancels the run for good.
@@ -255,7 +272,11 @@ func (f dataFlags) order(ctx context.Context, a *app, endpoint string, o control
 	var info control.Info
 	err = control.Ask(ctx, nc, endpoint, o, &info)
 	if errors.Is(err, control.ErrNoCoordinator) {
-		return fmt.Errorf("no stack is running on %s; start one with `%s up` (a run of `run` or `resume` is stopped with Ctrl-C)", f.Data, invocation())
+		where := f.Data
+		if f.Server != "" {
+			where = f.Server
+		}
+		return fmt.Errorf("no stack is running on %s; start one with `%s up` (a run of `run` or `resume` is stopped with Ctrl-C)", where, invocation())
 	}
 	if err != nil {
 		return err

@@ -27,6 +27,8 @@ type cli struct {
 
 	Run           runCmd           `cmd:"" help:"Play a scenario from start to end, with everything in this process."`
 	Resume        resumeCmd        `cmd:"" help:"Go on with a run that was stopped or paused."`
+	Replay        replayCmd        `cmd:"" help:"Play a run again without asking any model, and compare the results."`
+	Fork          forkCmd          `cmd:"" help:"Begin a run where another one was after some round, with changes."`
 	Up            upCmd            `cmd:"" help:"Keep a stack running: NATS, the five services and the HTTP API, on loopback."`
 	Init          initCmd          `cmd:"" help:"Write a commented scenario to start from."`
 	Validate      validateCmd      `cmd:"" help:"Check a scenario and say what it will do."`
@@ -35,8 +37,10 @@ type cli struct {
 	Schema        schemaCmd        `cmd:"" help:"Print the JSON Schema of scenario files, for editors."`
 	Runs          runsCmd          `cmd:"" help:"List runs."`
 	Show          showCmd          `cmd:"" help:"Show the results of a run, or what one of its agents did."`
+	Verify        verifyCmd        `cmd:"" help:"Read the log of a run again and say whether it is intact, or where it is damaged."`
 	Pause         pauseCmd         `cmd:"" help:"Pause a run of a running stack."`
 	Cancel        cancelCmd        `cmd:"" help:"Cancel a run of a running stack."`
+	Hosts         hostsCmd         `cmd:"" help:"List the agent hosts of a running stack, or drain one."`
 	Ask           askCmd           `cmd:"" help:"Ask an agent, a host, an environment or a hub of a running stack."`
 	Conformance   conformanceCmd   `cmd:"" help:"Check whether an agent in any language speaks the protocol."`
 	Decode        decodeCmd        `cmd:"" help:"Turn msgpack payloads on stdin into JSON lines."`
@@ -50,6 +54,8 @@ type cli struct {
 	Bgen        serviceCmd `cmd:"" group:"services" help:"Run only the population service."`
 	Llmproxy    serviceCmd `cmd:"" group:"services" help:"Run only the model gateway."`
 
+	Health  healthCmd  `cmd:"" help:"Ask a process of the stack whether it can work (exit code 0 or 1)."`
+	Keys    keysCmd    `cmd:"" help:"Make certificates, users and permissions, to leave loopback."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 
 	BenchChild        benchChildCmd        `cmd:"" hidden:"" name:"bench-child"`

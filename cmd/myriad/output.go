@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -57,7 +58,7 @@ func (s *session) report(ctx context.Context, st *runlog.State) error {
 	if err != nil {
 		return err
 	}
-	s.receipt(d.Summary)
+	s.receipt(d.Summary, someFaults)
 	s.printf("\nFiles in %s: report.html (open it in a browser), ", dir)
 	for _, f := range formats {
 		s.printf("%s, ", rowsFile(f))
@@ -80,8 +81,11 @@ func (s *screen) tables(d report.Data) error {
 	return report.TextHistogram(s.text, d, s.width, s.color)
 }
 
-func (s *screen) receipt(sum report.Summary) {
-	s.printf("\nResult hash: %s\n%s", sum.ResultHash, report.ReceiptText(sum, s.width))
+// someFaults are told with a receipt; `show --faults` tells all that the log has.
+const someFaults = 5
+
+func (s *screen) receipt(sum report.Summary, faults int) {
+	s.printf("\nResult hash: %s\n%s%s", sum.ResultHash, report.ReceiptText(sum, s.width), report.FaultsText(sum, s.width, faults, time.Local))
 }
 
 // advise says how to do the same with a language model, where none played.
@@ -90,7 +94,7 @@ func (s *session) advise(st *runlog.State) {
 		return // who knows what it asked
 	}
 	for _, m := range st.Scenario.Models {
-		if m.Behavioural() {
+		if m.Behavioural() && !m.Replay() {
 			s.printf("\nNo language model was asked. With one (any OpenAI-compatible server):\n  %s run %s --model %s=openai:http://localhost:8000/v1:MODEL\n",
 				invocation(), quote(st.Created.File), m.Name)
 			return
@@ -101,7 +105,12 @@ func (s *session) advise(st *runlog.State) {
 // reproduceCommand is the command that plays a run again.
 func reproduceCommand(st *runlog.State) string {
 	o := st.Created.Overrides
-	cmd := []string{"myriad run", quote(st.Created.File), fmt.Sprintf("--seed %d", st.Scenario.Seed)}
+	begin := "myriad run " + quote(st.Created.File)
+	if f := st.Created.Fork; f != nil && f.Round > 0 {
+		begin = fmt.Sprintf("myriad fork %s --at-round %d", f.Run, f.Round)
+		o.Agents = nil // they are those of the other run
+	}
+	cmd := []string{begin, fmt.Sprintf("--seed %d", st.Scenario.Seed)}
 	if o.Agents != nil {
 		cmd = append(cmd, fmt.Sprintf("--agents %d", *o.Agents))
 	}

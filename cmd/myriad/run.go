@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/myriad-sim/myriad/internal/control"
@@ -92,13 +93,15 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	return s.play(ctx, info)
 }
 
-// session is a stack in this process and the screen it reports to.
+// session is a stack, in this process or elsewhere, and the screen it reports to.
 type session struct {
 	*screen
-	flags outputFlags
-	app   *app
-	stack *stack.Stack
-	js    jetstream.JetStream
+	flags  outputFlags
+	app    *app
+	stack  *stack.Stack // nil: it runs elsewhere
+	server string       // NATS URL that was named; "": none was
+	nc     *nats.Conn
+	js     jetstream.JetStream
 
 	ledger ledger // what the run that is played has spent
 }
@@ -124,13 +127,17 @@ func (f outputFlags) open(ctx context.Context, a *app, create bool) (*session, e
 	if err != nil {
 		return nil, errors.Join(err, st.Stop(context.WithoutCancel(ctx)))
 	}
-	return &session{screen: scr, flags: f, app: a, stack: st, js: js}, nil
+	return &session{screen: scr, flags: f, app: a, stack: st, nc: st.Conn(), js: js}, nil
 }
 
 // stopWithin bounds the stop of everything after the end or a Ctrl-C.
 const stopWithin = 1500 * time.Millisecond
 
 func (s *session) close(ctx context.Context) {
+	if s.stack == nil {
+		s.nc.Close()
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 	defer cancel()
 	if err := s.stack.Stop(ctx); err != nil {
@@ -142,17 +149,25 @@ func (s *session) order(ctx context.Context, endpoint string, in any) (control.I
 	var info control.Info
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	return info, control.Ask(ctx, s.stack.Conn(), endpoint, in, &info)
+	return info, control.Ask(ctx, s.nc, endpoint, in, &info)
 }
+
+// exitPaused is the exit code of a run that was paused.
+const exitPaused = 3
 
 // play follows a run to its end, or to a pause, and reports.
 func (s *session) play(ctx context.Context, info control.Info) error {
 	s.printf("Run:  %s\n\n", info.ID)
 	s.round = max(0, info.Round-1)
+	if f := info.Fork; f != nil && info.Round <= f.Round { // rounds of another run are not shown as played
+		s.round, s.inherited = f.Round, f.Round
+	}
 	s.ledger = ledger{since: time.Now()}
 	watch, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	go func() { cancel(s.stack.Wait(watch)) }()
+	if s.stack != nil {
+		go func() { cancel(s.stack.Wait(watch)) }()
+	}
 	last, err := s.follow(watch, info)
 	switch {
 	case ctx.Err() != nil:
@@ -173,7 +188,7 @@ func (s *session) play(ctx context.Context, info control.Info) error {
 	case "finished":
 		return nil
 	case "paused":
-		return exitCode{3, fmt.Sprintf("\nPaused: %s\n%s", last.Reason, s.howToGoOn(ctx, info.ID))}
+		return exitCode{exitPaused, fmt.Sprintf("\nPaused: %s\n%s", last.Reason, s.howToGoOn(ctx, info.ID))}
 	}
 	return exitCode{1, fmt.Sprintf("\nThe run %s: %s", last.State, last.Reason)}
 }
@@ -183,17 +198,29 @@ func (s *session) interrupted(ctx context.Context, run string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	s.leave(false)
+	if s.stack == nil {
+		return exitCode{130, fmt.Sprintf("\nThe run goes on where it is. Look at it with:\n  %s", s.command("show", run))}
+	}
 	if _, err := s.order(ctx, control.Pause, control.Order{Run: run, Reason: "interrupted"}); err != nil {
 		s.app.log.Warn("pause not recorded; the run can be resumed all the same", "error", err)
 	}
 	return exitCode{130, fmt.Sprintf("\nStopped. Every answer so far is on disk. Go on with:\n  %s", s.resumeCommand(run))}
 }
 
-func (s *session) resumeCommand(run string) string {
-	cmd := invocation() + " resume " + run
+// command is one that finds a run where this one did.
+func (s *session) command(name, run string) string {
+	cmd := invocation() + " " + name + " " + run
 	if s.flags.Data != "./myriad-data" {
 		cmd += " --data " + quote(s.flags.Data)
 	}
+	if s.server != "" {
+		cmd += " --server " + quote(s.server)
+	}
+	return cmd
+}
+
+func (s *session) resumeCommand(run string) string {
+	cmd := s.command("resume", run)
 	if s.flags.Out != "" {
 		cmd += " --out " + quote(s.flags.Out)
 	}

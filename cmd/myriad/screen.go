@@ -15,13 +15,14 @@ import (
 
 // screen is where a run reports to a person: stdout, or stderr where stdout is for JSON.
 type screen struct {
-	text  io.Writer
-	tty   bool
-	width int
-	color bool
-	bar   *progressbar.ProgressBar
-	round int    // the one shown
-	cost  string // what the run has spent, to be shown with its progress; "" while there is nothing to tell
+	text      io.Writer
+	tty       bool
+	width     int
+	color     bool
+	bar       *progressbar.ProgressBar
+	round     int    // the one shown
+	inherited int    // rounds of another run, which are not shown as played
+	cost      string // what the run has spent, to be shown with its progress; "" while there is nothing to tell
 }
 
 func newScreen(a *app, json bool) *screen {
@@ -59,7 +60,7 @@ func (s *session) follow(ctx context.Context, info control.Info) (control.Info, 
 		}
 		s.patience(info.Waiting, next)
 		info = next
-		stopped := info.Over() || info.State == "paused" && !info.Waiting
+		stopped := info.Over() || info.State == control.StateDamaged || info.State == "paused" && !info.Waiting
 		s.watchSpending(ctx, info.ID, stopped)
 		if !info.Waiting {
 			s.progress(info, &line)
@@ -95,7 +96,7 @@ func (s *screen) say(format string, args ...any) {
 }
 
 func (s *screen) progress(i control.Info, line *time.Time) {
-	if i.Round == 0 {
+	if i.Round <= s.inherited {
 		return
 	}
 	for s.round < i.Round { // a quick round may open and close between two looks
@@ -130,7 +131,7 @@ func (s *screen) leave(closed bool) {
 	case s.bar != nil:
 		_ = s.bar.Exit() // as in progress
 		s.printf("\n")
-	case s.round > 0 && closed:
+	case s.round > s.inherited && closed:
 		s.printf("Round %d closed\n", s.round)
 	}
 	s.bar = nil

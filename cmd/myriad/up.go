@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"reflect"
 	"slices"
 	"strings"
@@ -12,13 +13,16 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/myriad-sim/myriad/internal/bus"
+	"github.com/myriad-sim/myriad/internal/keys"
+	"github.com/myriad-sim/myriad/internal/monitor"
 	"github.com/myriad-sim/myriad/internal/stack"
 )
 
 type upCmd struct {
 	Data     string   `help:"Directory of the run log and all other state, kept over restarts." default:"./myriad-data" placeholder:"DIR"`
-	HTTP     string   `name:"http" help:"Address of the HTTP API (loopback)." default:"127.0.0.1:8080" placeholder:"ADDR"`
-	NATS     string   `name:"nats" help:"Address of the NATS listener (loopback)." default:"127.0.0.1:4222" placeholder:"ADDR"`
+	HTTP     string   `name:"http" help:"Address of the HTTP API; off loopback it needs --keys." default:"127.0.0.1:8080" placeholder:"ADDR"`
+	NATS     string   `name:"nats" help:"Address of the NATS listener; off loopback it needs --keys." default:"127.0.0.1:4222" placeholder:"ADDR"`
+	Keys     string   `help:"Directory of \"myriad keys init\": TLS for NATS and HTTP, a user for each service, a token for HTTP." placeholder:"DIR"`
 	Services []string `help:"Run only these services beside the NATS server; 'none' for the server alone." placeholder:"NAME,…"`
 }
 
@@ -29,6 +33,7 @@ func (upCmd) Help() string {
 Examples:
   myriad up
   myriad up --http 127.0.0.1:9090 --nats 127.0.0.1:4333 --data /var/lib/myriad
+  myriad keys init keys --host sim.example.org && myriad up --keys keys --nats 0.0.0.0:4222 --http 0.0.0.0:8080
   curl -X POST --data-binary @examples/guess-two-thirds.yaml localhost:8080/v1/runs`
 }
 
@@ -43,7 +48,15 @@ func (c *upCmd) Run(ctx context.Context, a *app) error {
 	if len(services) == 1 && services[0] == "none" {
 		services = []string{}
 	}
-	st, err := stack.Start(ctx, stack.Config{Settings: set, Services: services, DataDir: c.Data, Listen: c.NATS}, a.log)
+	cfg := stack.Config{Settings: set, Services: services, DataDir: c.Data, Listen: c.NATS}
+	if c.Keys != "" {
+		if cfg.Keys, err = keys.Open(c.Keys); err != nil {
+			return err
+		}
+		http := &cfg.Settings.Coordinator
+		http.HTTPCert, http.HTTPKey, http.HTTPToken = cfg.Keys.HTTPCert(), cfg.Keys.HTTPKey(), cfg.Keys.HTTPToken()
+	}
+	st, err := stack.Start(ctx, cfg, a.log)
 	if err != nil {
 		return err
 	}
@@ -55,6 +68,15 @@ func (c *upCmd) Run(ctx context.Context, a *app) error {
 		fmt.Fprintf(a.out, "NATS is up at %s. Data: %s\nCtrl-C stops.\n", st.URL(), c.Data)
 		return waitAndStop(ctx, a, st)
 	}
+	going, err := unfinished(ctx, st.Conn(), c.Data)
+	if err != nil {
+		return errors.Join(err, st.Stop(context.WithoutCancel(ctx)))
+	}
+	if cfg.Keys != "" {
+		fmt.Fprint(a.out, going, secured(cfg, st))
+		return waitAndStop(ctx, a, st)
+	}
+	fmt.Fprint(a.out, going)
 	fmt.Fprintf(a.out, `Myriad is up. Data: %[1]s
 
   HTTP API   http://%[2]s        (API reference: http://%[2]s/docs)
@@ -68,6 +90,39 @@ Three things to try, from another terminal:
 Ctrl-C stops.
 `, c.Data, st.HTTPAddr(), st.URL())
 	return waitAndStop(ctx, a, st)
+}
+
+// secured is what a stack with keys says when it is up. The token is not in it, only its file.
+func secured(cfg stack.Config, st *stack.Stack) string {
+	k, http := cfg.Keys, st.HTTPAddr()
+	if _, port, err := net.SplitHostPort(http); err == nil {
+		http = net.JoinHostPort("localhost", port)
+	}
+	return fmt.Sprintf(`Myriad is up, with TLS and users. Data: %[1]s
+
+  HTTP API   https://%[2]s       (its page asks for the token in %[3]s)
+  NATS       %[4]s
+
+Three things to try, from another terminal on this machine (elsewhere, put a name of the certificate in place of localhost):
+  curl --cacert %[5]s -H "Authorization: Bearer $(cat %[3]s)" https://%[2]s/v1/runs
+  MYRIAD_NATS_CA=%[5]s MYRIAD_NATS_NKEY=%[6]s myriad runs --server %[4]s
+  nats -s %[4]s --tlsca %[5]s --nkey %[6]s --inbox-prefix %[7]s sub 'myriad.>' --translate 'myriad decode'
+
+Ctrl-C stops.
+`, cfg.DataDir, http, k.HTTPToken(), st.URL(), k.CA(), k.Seed(keys.CLI), inboxOf(k, keys.CLI))
+}
+
+// inboxOf is the prefix of the inboxes of a role's user.
+func inboxOf(k keys.Dir, r keys.Role) string {
+	users, err := k.Users()
+	if err != nil {
+		return bus.InboxRoot
+	}
+	i := slices.IndexFunc(users, func(u keys.User) bool { return u.Role == r })
+	if i < 0 {
+		return bus.InboxRoot
+	}
+	return bus.InboxPrefix(users[i].Public)
 }
 
 func waitAndStop(ctx context.Context, a *app, st *stack.Stack) error {
@@ -143,6 +198,7 @@ func help(options kong.HelpOptions, k *kong.Context) error {
 	fmt.Fprintln(k.Stdout, "\nEnvironment variables:")
 	variables(k, reflect.TypeFor[bus.ConnectConfig](), bus.EnvPrefix)
 	variables(k, settings, prefix)
+	variables(k, reflect.TypeFor[monitor.Config](), "MYRIAD_")
 	return nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 
 	"github.com/vmihailenco/msgpack/v5"
 	"github.com/vmihailenco/msgpack/v5/msgpcode"
@@ -15,6 +17,7 @@ import (
 // Bounds that no record reaches which this program writes, so that a damaged one costs no more than it holds.
 const (
 	mostNumbers = 1 << 22 // in all lists of agents and messages together
+	mostPlaces  = 1 << 30 // in all memories of an image
 	maxDepth    = 16
 )
 
@@ -28,17 +31,7 @@ func decodeBody(data []byte) ([]*entry, error) {
 	if version := d.int(); d.err == nil && version != bodyVersion {
 		return nil, fmt.Errorf("%w: agents in version %d, this binary knows %d", runlog.ErrVersion, version, bodyVersion)
 	}
-	var table []*piece
-	for range d.list() {
-		p := &piece{data: d.bytes()}
-		if d.err == nil {
-			p.m, d.err = decodeMsg(p.data)
-		}
-		if d.err != nil {
-			break
-		}
-		table = append(table, p)
-	}
+	table := d.table()
 	var out []*entry
 	for range d.list() {
 		e := d.entry(table)
@@ -66,6 +59,22 @@ type reader struct {
 	err  error
 
 	numbers int // read so far
+}
+
+// table reads messages.
+func (d *reader) table() []*piece {
+	var out []*piece
+	for range d.list() {
+		p := &piece{data: d.bytes()}
+		if d.err == nil {
+			p.m, d.err = decodeMsg(p.data)
+		}
+		if d.err != nil {
+			return nil
+		}
+		out = append(out, p)
+	}
+	return out
 }
 
 // entry reads an entry; nil for one of a kind that a later version added.
@@ -136,7 +145,12 @@ func (d *reader) pick(table []*piece, at int) *piece {
 }
 
 // ranges reads numbers that were written as runs.
-func (d *reader) ranges() []int {
+func (d *reader) ranges() []int { return d.runs(math.MaxInt, mostNumbers) }
+
+// places reads ranges of places in a table, of which there are n.
+func (d *reader) places(n int) []int { return d.runs(n, mostPlaces) }
+
+func (d *reader) runs(below, most int) []int {
 	var out []int
 	n := d.list()
 	if n%2 != 0 {
@@ -147,10 +161,11 @@ func (d *reader) ranges() []int {
 		if d.err != nil {
 			return nil
 		}
-		if d.numbers += count; d.numbers > mostNumbers {
-			d.fail(fmt.Errorf("%w: more than %d numbers", errShape, mostNumbers))
+		if d.numbers += count; d.numbers > most || first+count > below {
+			d.fail(fmt.Errorf("%w: more than %d numbers, or %d", errShape, most, below))
 			return nil
 		}
+		out = slices.Grow(out, count)
 		for i := range count {
 			out = append(out, first+i)
 		}
@@ -189,6 +204,8 @@ func (d *reader) uint() uint64  { return read(d, d.dec.DecodeUint64) }
 func (d *reader) bool() bool    { return read(d, d.dec.DecodeBool) }
 func (d *reader) text() string  { return read(d, d.dec.DecodeString) }
 func (d *reader) bytes() []byte { return read(d, d.dec.DecodeBytes) }
+
+func (d *reader) int64() int64 { return read(d, d.dec.DecodeInt64) }
 
 func (d *reader) natural() int {
 	n := d.int()

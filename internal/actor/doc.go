@@ -8,8 +8,8 @@
 // What changed an agent is appended to the log of its run before anybody hears of it. Each run has a journal with at most one
 // record on its way; whatever finishes meanwhile goes into the next one. The log says everything: memory, exported state,
 // outcomes by request id, results of calls, and how far each agent has heard each hub. A runtime that starts again under the
-// same host id reads it and goes on. Two at once cannot: the append is a compare-and-set, and the one that loses stops.
+// same host id reads it, from the last checkpoint on, and goes on. Two at once cannot: the append is a compare-and-set, and the one that loses stops.
 //
-// It may import pkg/agent, pkg/msg, pkg/subjects, internal/promise, internal/runlog, internal/wire, internal/bus and the NATS
+// It may import pkg/agent, pkg/msg, pkg/subjects, internal/promise, internal/runlog, internal/checkpoint, internal/wire, internal/bus and the NATS
 // client; never a service.
 package actor

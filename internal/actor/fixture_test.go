@@ -26,10 +26,11 @@ const (
 // stage is a broker with hosts on it.
 type stage struct {
 	testing.TB
-	srv *natstest.Server
+	srv     *natstest.Server
+	putAway int // records that are enough for a checkpoint; 0: as usual
 }
 
-func newStage(t testing.TB) *stage { return &stage{t, natstest.Start(t)} }
+func newStage(t testing.TB) *stage { return &stage{TB: t, srv: natstest.Start(t)} }
 
 // life is one life of a host, on a connection of its own.
 type life struct {
@@ -57,6 +58,9 @@ func (s *stage) made(id string, kinds *agent.Registry, change ...func(*Config)) 
 	}
 	rt, err := New(nc, natstest.Logger(s.TB), cfg)
 	require.NoError(s, err)
+	if s.putAway > 0 {
+		rt.tailRecords = s.putAway
+	}
 	h := &life{rt, nc}
 	s.Cleanup(func() { h.end(s.TB) })
 	return h

@@ -114,11 +114,11 @@ func (o *order) hear(ctx context.Context, in args) error {
 func (rt *Runtime) checkHub(ctx context.Context, run, hub string) error {
 	ctx, cancel := context.WithTimeout(ctx, hubAPITimeout)
 	defer cancel()
-	something, err := rt.holds(ctx, subjects.StreamHub, subjects.HubSaid(run, hub))
+	said, err := rt.logged(ctx, subjects.StreamHub, subjects.HubSaid(run, hub))
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: %w", wire.ErrUnavailable, err)
-	case !something:
+	case len(said) == 0:
 		return fmt.Errorf("%w: %q in run %q", wire.ErrNoHub, hub, run)
 	}
 	return nil
@@ -173,26 +173,6 @@ func (r *run) logged() {
 		h.mu.Unlock()
 		if goOn != nil {
 			goOn()
-		}
-	}
-}
-
-// hearAgain applies an entry about a hub.
-func (r *run) hearAgain(e *entry) {
-	h := r.hub(e.hub)
-	switch e.kind {
-	case entryFollow:
-		h.follows, h.begin = true, e.upto
-	case entryEnded:
-		h.follows, h.begin = false, e.upto
-		clear(h.cursors)
-	case entryHeard:
-		for _, n := range e.numbers {
-			h.cursors[n] = e.upto
-			r.next = max(r.next, n+1)
-			if a := r.numbers[n]; a != nil {
-				a.took(e)
-			}
 		}
 	}
 }

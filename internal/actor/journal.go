@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/myriad-sim/myriad/internal/checkpoint"
 	"github.com/myriad-sim/myriad/internal/runlog"
 )
 
@@ -23,7 +24,8 @@ type journal struct {
 	queue   []queued
 	writing bool
 
-	last uint64 // sequence of the last record; of the writer
+	last uint64           // sequence of the last record; of the writer
+	tail *checkpoint.Tail // after the last checkpoint; of the writer
 }
 
 // queued is an entry and what is to be done once it is in the log.
@@ -102,6 +104,9 @@ func (j *journal) append(b *body) error {
 		seq, err := j.rt.append(j.subject, record, j.last)
 		if err == nil {
 			j.last = seq
+			if j.tail.Add(record); j.tail.Due(j.rt.tailRecords) {
+				j.rt.putAway(j)
+			}
 			return nil
 		}
 		if !errors.Is(err, runlog.ErrFull) {

@@ -130,12 +130,14 @@ func (o *order) finish(r result, kept bool) {
 }
 
 // data makes an answer of what encoding/json sees in v.
-func (rt *Runtime) data(v any) result {
+func (rt *Runtime) data(v any) result { return hostData(rt.cfg.Host, v) }
+
+func hostData(host string, v any) result {
 	content, err := msg.Data(v)
 	if err != nil {
 		return result{err: err}
 	}
-	return result{out: msg.New(rt.cfg.Host, msg.RoleSystem, content)}
+	return result{out: msg.New(host, msg.RoleSystem, content)}
 }
 
 // addressed is the answer to who made an agent.

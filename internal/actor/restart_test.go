@@ -19,7 +19,16 @@ import (
 // A host that lost its connection without a word has its agents back under the same id: memory, state, outcomes by request id
 // and results of calls.
 func TestRestart(t *testing.T) {
-	s := newStage(t)
+	for name, putAway := range map[string]int{"log": 0, "checkpoints": 1} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			s.putAway = putAway
+			s.restart(t)
+		})
+	}
+}
+
+func (s *stage) restart(t *testing.T) {
 	reg := kinds().Add("gone", replies(echo))
 	h := s.host("h1", reg)
 	c := s.client()
@@ -44,6 +53,7 @@ func TestRestart(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, c.Observe(agent.WithRequestID(ctx, "third"), b, say("seen")))
 	require.NoError(t, c.Delete(ctx, deleted))
+	s.saved(h)
 	h.crash(t)
 
 	h = s.made("h1", kinds()) // which knows one kind less
@@ -80,6 +90,7 @@ func TestRestart(t *testing.T) {
 	_, err = c.Resolve(ctx, unknown)
 	require.ErrorIs(t, err, agent.ErrProducerLost)
 
+	s.saved(h)
 	h.crash(t) // and once more, over two lives
 	h = s.host("h1", reg)
 	again, err = c.Reply(ctx, gone, say("anybody?"))

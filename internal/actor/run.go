@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/myriad-sim/myriad/internal/checkpoint"
 	"github.com/myriad-sim/myriad/internal/wire"
 	"github.com/myriad-sim/myriad/pkg/agent"
 	"github.com/myriad-sim/myriad/pkg/msg"
@@ -55,7 +56,7 @@ func (rt *Runtime) inRun(name string) *run {
 	r := rt.runs[name]
 	if r == nil {
 		r = &run{rt: rt, name: name, client: rt.client.In(name), agents: map[string]*actor{}, numbers: map[int]*actor{}, hubs: map[string]*hub{}}
-		r.journal = &journal{rt: rt, run: name, logged: r.logged, subject: subjects.LogCode(name, rt.cfg.Host)}
+		r.journal = &journal{rt: rt, run: name, tail: &checkpoint.Tail{}, logged: r.logged, subject: subjects.LogCode(name, rt.cfg.Host)}
 		rt.runs[name] = r
 	}
 	return r

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/myriad-sim/myriad/internal/checkpoint"
 	"github.com/myriad-sim/myriad/internal/promise"
 	"github.com/myriad-sim/myriad/internal/runlog"
 	"github.com/myriad-sim/myriad/internal/wire"
@@ -33,14 +34,20 @@ type Runtime struct {
 	load     load
 	outcomes *outcomes
 	children children
-	failed   chan error
-	fenced   atomic.Bool // another program writes the log of this host: nothing more is answered
+
+	checkpoints *checkpoint.Store
+	saving      chan struct{} // has a place for the checkpoint that is being written
+	tailRecords int           // that are enough for a checkpoint
+
+	failed chan error
+	fenced atomic.Bool // another program writes the log of this host: nothing more is answered
 
 	subs    []*nats.Subscription
 	cancel  context.CancelCauseFunc // ends the handlers; nil unless started
 	abandon context.CancelFunc      // ends the appending
 	append  func(subject string, record []byte, expect uint64) (uint64, error)
 	pause   func(time.Duration) bool // waits; false when appending is given up
+	putAway func(*journal)           // has a checkpoint written
 	tasks   sync.WaitGroup
 
 	mu      sync.Mutex
@@ -65,6 +72,7 @@ func New(nc *nats.Conn, log *slog.Logger, cfg Config) (*Runtime, error) {
 		nc: nc, js: js, log: log.With("host", cfg.Host), cfg: cfg, begun: time.Now(), failed: make(chan error, 1), runs: map[string]*run{},
 		slots: newSlots(cfg.Workers), load: load{most: cfg.MaxWaiting, mostBytes: cfg.MaxWaitingBytes},
 		outcomes: newOutcomes(maxOutcomes, cfg.KeepBytes),
+		saving:   make(chan struct{}, 1), tailRecords: checkpoint.Records,
 	}
 	return rt, nil
 }
@@ -73,6 +81,10 @@ func New(nc *nats.Conn, log *slog.Logger, cfg Config) (*Runtime, error) {
 func (rt *Runtime) Start(ctx context.Context) error {
 	var err error
 	if rt.client, err = agent.NewClient(rt.nc, "", rt.log); err != nil {
+		return fmt.Errorf("actor: %w", err)
+	}
+	if rt.checkpoints, err = checkpoint.Open(ctx, rt.js, rt.log, subjects.StreamLog); err != nil {
+		rt.client.Close()
 		return fmt.Errorf("actor: %w", err)
 	}
 	rt.producer, err = promise.NewProducer(rt.nc, rt.log, rt.cfg.Incarnation, promise.Config{Keep: rt.cfg.Keep, KeepBytes: rt.cfg.KeepBytes})
@@ -94,6 +106,7 @@ func (rt *Runtime) Start(ctx context.Context) error {
 		}
 		return appending.Err() == nil
 	}
+	rt.putAway = func(j *journal) { rt.save(work, j) }
 	ready := make(chan struct{})
 	if err := rt.listen(work, ready); err != nil {
 		return errors.Join(err, rt.Stop(ctx))

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"net"
 	"net/netip"
 	"strings"
 )
@@ -14,4 +15,10 @@ func loopbackHost(host string) bool {
 	}
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// OffLoopback reports whether a host:port to listen on is reached from other machines. What is no host:port is not.
+func OffLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	return err == nil && !loopbackHost(host)
 }

@@ -18,6 +18,23 @@ func Attach(p nats.InProcessConnProvider, name string, log *slog.Logger) (*nats.
 	return nc, nil
 }
 
+// AttachAs is Attach as the user whose seed is in a file: a server with users has none that it does not know. Errors:
+// ErrConfig, ErrUnreachable, ErrRefused.
+func AttachAs(p nats.InProcessConnProvider, name, seedFile string, log *slog.Logger) (*nats.Conn, error) {
+	user, err := asUser(seedFile)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrConfig, seedFile, err)
+	}
+	nc, err := nats.Connect("", append(common(name, log), nats.InProcessServer(p), user)...)
+	if refused(err) {
+		return nil, fmt.Errorf("%w: in-process connection: %w; is the user of %s in the server's list?", ErrRefused, err, seedFile)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: in-process connection: %w", ErrUnreachable, err)
+	}
+	return nc, nil
+}
+
 // common are the options of every connection: never give up, and never lose a
 // message silently.
 func common(name string, log *slog.Logger) []nats.Option {
@@ -42,6 +59,10 @@ func common(name string, log *slog.Logger) []nats.Option {
 // asyncError logs what no caller is there to get. A slow consumer has lost
 // messages, so it is said with all that helps to find it.
 func asyncError(log *slog.Logger, sub *nats.Subscription, err error) {
+	if errors.Is(err, nats.ErrPermissionViolation) {
+		log.Error("NATS refused what this user may not do; is the key of MYRIAD_NATS_NKEY that of this service?", "error", err)
+		return
+	}
 	if sub == nil {
 		log.Error("NATS connection error", "error", err)
 		return

@@ -2,11 +2,14 @@ package bus
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +24,10 @@ const (
 	dialTimeout   = 2 * time.Second
 	retryWait     = 200 * time.Millisecond
 	reconnectWait = 100 * time.Millisecond
+	// pingEvery and pingsLost bound how long a server that stopped answering,
+	// or a cut cable, goes unnoticed.
+	pingEvery = 2 * time.Second
+	pingsLost = 2
 	// reconnectBuffer holds what is published while the server is away, in bytes.
 	reconnectBuffer = 64 << 20
 )
@@ -71,6 +78,9 @@ func Connect(ctx context.Context, cfg ConnectConfig, log *slog.Logger) (*nats.Co
 		if refused(err) {
 			return nil, fmt.Errorf("%w: %s: %w; check MYRIAD_NATS_CREDS and MYRIAD_NATS_NKEY", ErrRefused, cfg.redacted(), err)
 		}
+		if why := untrusted(err); why != "" {
+			return nil, fmt.Errorf("%w: %s: %w; %s", ErrUntrusted, cfg.redacted(), err, why)
+		}
 		if !said {
 			log.Warn("NATS server not reachable, trying on", "url", cfg.redacted(), "error", err)
 			said = true
@@ -96,6 +106,25 @@ func dialWithin(ctx context.Context) time.Duration {
 func refused(err error) bool {
 	return errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) ||
 		errors.Is(err, nats.ErrAuthRevoked) || errors.Is(err, nats.ErrAccountAuthExpired)
+}
+
+// untrusted says what to do where a server is not, or does not show that it is, the one that was meant; "" for any other
+// error. Waiting does not help, and a password must not be sent there.
+func untrusted(err error) string {
+	var unknown x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.Is(err, nats.ErrSecureConnWanted):
+		return "the server has no TLS: give it a certificate (\"myriad keys init\"), or use a nats:// URL on this machine"
+	case errors.As(err, &unknown):
+		return "set MYRIAD_NATS_CA to the file with the authority that signed the server's certificate (ca.pem of \"myriad keys init\")"
+	case errors.As(err, &name):
+		return "use a name in MYRIAD_NATS_URL that the certificate is valid for, or renew it with \"myriad keys renew --host NAME\""
+	case errors.As(err, &invalid):
+		return "renew the server's certificate with \"myriad keys renew\", and check the clock"
+	}
+	return ""
 }
 
 // servers parses URL.
@@ -141,7 +170,7 @@ func (c ConnectConfig) options(log *slog.Logger) ([]nats.Option, error) {
 		return nil, err
 	}
 	for _, u := range all {
-		secure := u.Scheme == "tls" || u.Scheme == "wss" || c.CA != "" || c.Cert != ""
+		secure := secureScheme(u) || c.CA != "" || c.Cert != ""
 		known := c.Creds != "" || c.NKey != "" || u.User != nil
 		if !loopbackHost(u.Hostname()) && (!secure || !known) {
 			return nil, fmt.Errorf("%w: %s is another machine, which needs encryption and credentials; "+
@@ -152,7 +181,10 @@ func (c ConnectConfig) options(log *slog.Logger) ([]nats.Option, error) {
 	if err := c.readable(); err != nil {
 		return nil, err
 	}
-	opts := common(c.Name, log)
+	opts := append(common(c.Name, log), nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(pingsLost))
+	if slices.ContainsFunc(all, secureScheme) || c.CA != "" || c.Cert != "" {
+		opts = append(opts, nats.Secure(&tls.Config{MinVersion: minTLS}))
+	}
 	if c.CA != "" {
 		opts = append(opts, nats.RootCAs(c.CA))
 	}
@@ -163,13 +195,21 @@ func (c ConnectConfig) options(log *slog.Logger) ([]nats.Option, error) {
 		opts = append(opts, nats.UserCredentials(c.Creds))
 	}
 	if c.NKey != "" {
-		key, err := nats.NkeyOptionFromSeed(c.NKey)
+		user, err := asUser(c.NKey)
 		if err != nil {
 			return nil, fmt.Errorf("%w: MYRIAD_NATS_NKEY: %w", ErrConfig, err)
 		}
-		opts = append(opts, key)
+		opts = append(opts, user)
 	}
 	return opts, nil
+}
+
+func secureScheme(u *url.URL) bool { return u.Scheme == "tls" || u.Scheme == "wss" }
+
+// OffLoopback reports whether one of the servers is not on this machine, as far as its address says.
+func (c ConnectConfig) OffLoopback() bool {
+	all, err := c.servers()
+	return err == nil && slices.ContainsFunc(all, func(u *url.URL) bool { return !loopbackHost(u.Hostname()) })
 }
 
 // readable checks the files now: the client would report a missing one like a

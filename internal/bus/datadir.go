@@ -92,17 +92,26 @@ func (d *dataDir) checkVersion() error {
 	return nil
 }
 
-// writeVersion renames a finished file into place, so that a crash leaves no
-// empty marker that a later start would take for an unknown format.
+// writeVersion renames a finished file into place, and has it on disk before
+// anything else is, so that neither a crash nor a power loss leaves an empty
+// marker that a later start would take for an unknown format.
 func (d *dataDir) writeVersion(file string) error {
-	part := file + ".part"
-	if err := os.WriteFile(part, []byte(dataVersion+"\n"), 0o600); err != nil {
-		return dataDirError(d.path, err)
+	if err := replaceFile(file, []byte(dataVersion+"\n")); err != nil {
+		return err
 	}
-	if err := os.Rename(part, file); err != nil {
+	if err := syncDir(d.path); err != nil {
 		return dataDirError(d.path, err)
 	}
 	return nil
+}
+
+// syncDir has the names in a directory on disk.
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // close gives the directory free.

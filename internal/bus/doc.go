@@ -3,6 +3,6 @@
 // streams and buckets that all services share.
 //
 // It knows how messages are carried and stored, never what they mean. It may
-// import pkg/subjects and the NATS libraries, and nothing else of this
+// import pkg/subjects, internal/damage and the NATS libraries, and nothing else of this
 // repository.
 package bus

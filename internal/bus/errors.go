@@ -10,6 +10,8 @@ var (
 	ErrDataInUse = errors.New("data directory in use")
 	// ErrDataVersion says that the data directory has a format this program does not know.
 	ErrDataVersion = errors.New("data directory has an unknown format")
+	// ErrStoreDamaged says that so much of what is stored is lost that nothing in the data directory can be used.
+	ErrStoreDamaged = errors.New("data directory damaged")
 	// ErrPortTaken says that another process listens on the wanted address.
 	ErrPortTaken = errors.New("port already in use")
 	// ErrNotLoopback says that a listener or a server beyond this machine was
@@ -25,6 +27,8 @@ var (
 	ErrConfig = errors.New("bad NATS connection setting")
 	// ErrUnreachable says that no server answered before the context ended.
 	ErrUnreachable = errors.New("NATS server not reachable")
+	// ErrUntrusted says that a server is not, or cannot show that it is, the one that was meant.
+	ErrUntrusted = errors.New("NATS server not trusted")
 	// ErrRefused says that the server answered and refused the credentials.
 	ErrRefused = errors.New("NATS server refused the connection")
 )

@@ -19,8 +19,9 @@ const (
 	// dedupWindow is how long the server remembers message ids: longer than a
 	// publisher keeps retrying through a broker restart.
 	dedupWindow = 2 * time.Minute
-	// hostTTL is how long a host's heartbeat lives.
-	hostTTL = 3 * time.Second
+	// hostTTL is how long a host's heartbeat is kept. Nobody may take a host for
+	// dead because it is gone: that is judged by its silence (internal/hosts).
+	hostTTL = 10 * time.Minute
 	// hostMarkerTTL is how long the marker of an expired heartbeat stays; the
 	// server's minimum.
 	hostMarkerTTL = time.Second
@@ -48,8 +49,8 @@ type Options struct {
 	// halvings of it as the server's storage needs. Only the run log reserves
 	// storage.
 	MaxBytes int64
-	// HostTTL is how long a heartbeat in the hosts bucket lives, at least a
-	// second; 0 means 3 s.
+	// HostTTL is how long a heartbeat in the hosts bucket is kept, at least a
+	// second; 0 means 10 minutes.
 	HostTTL time.Duration
 }
 

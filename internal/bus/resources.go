@@ -20,7 +20,7 @@ func resources(o Options) []resource {
 		}),
 		bucket(o, jetstream.KeyValueConfig{
 			Bucket:         subjects.BucketHosts,
-			Description:    "one heartbeat a host; gone when the host is",
+			Description:    "one heartbeat a host; old ones go by and by",
 			Storage:        jetstream.MemoryStorage,
 			TTL:            o.HostTTL,
 			LimitMarkerTTL: hostMarkerTTL,

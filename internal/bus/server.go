@@ -6,14 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"path/filepath"
-	"strconv"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"github.com/myriad-sim/myriad/internal/damage"
 )
 
 // MaxPayload is the largest message the embedded server carries, in bytes.
@@ -33,9 +32,14 @@ type ServerConfig struct {
 	// DataDir holds the lock, the format marker and JetStream's files. It is
 	// created if it does not exist.
 	DataDir string
-	// Listen is the loopback host:port to listen on, port 0 for any free one.
-	// Empty means no listener: only this process can connect.
+	// Listen is the host:port to listen on, port 0 for any free one. Without
+	// Secure it is loopback. Empty means no listener: only this process can
+	// connect.
 	Listen string
+	// Secure has the users and the certificate of the server. Nil means that
+	// whoever reaches it may do everything. With it connections inside the
+	// process need a user too, see ConnectAs.
+	Secure *Secure
 	// Log gets the server's own messages. Nil means slog.Default.
 	Log *slog.Logger
 }
@@ -43,90 +47,63 @@ type ServerConfig struct {
 // Server is an embedded NATS server with JetStream, synced to disk before any
 // acknowledgement. It is safe for concurrent use. Whoever starts it stops it.
 type Server struct {
-	ns   *server.Server
-	dir  *dataDir
-	log  *slog.Logger
-	stop func()
+	ns     *server.Server
+	dir    *dataDir
+	log    *slog.Logger
+	stop   func()
+	reload *reloader // nil without users
+
+	marks   *keeper
+	damaged []damage.Note
 }
 
 // StartServer starts an embedded server and returns once it takes connections
 // and its stored streams are read. Errors: ErrDataDir, ErrDataInUse,
-// ErrDataVersion, ErrPortTaken, ErrNotLoopback, ErrServer, or the context's.
+// ErrDataVersion, ErrStoreDamaged, ErrPortTaken, ErrNotLoopback, ErrServer, or
+// the context's.
 func StartServer(ctx context.Context, cfg ServerConfig) (*Server, error) {
 	log := cfg.Log
 	if log == nil {
 		log = slog.Default()
 	}
-	opts := &server.Options{
-		ServerName:             "myriad",
-		JetStream:              true,
-		StoreDir:               filepath.Join(cfg.DataDir, "nats"),
-		SyncAlways:             true,
-		MaxPayload:             MaxPayload,
-		MaxPending:             maxPending,
-		NoSigs:                 true,
-		DisableJetStreamBanner: true,
-		DontListen:             cfg.Listen == "",
-	}
-	if cfg.Listen != "" {
-		host, port, err := listenAddress(ctx, cfg.Listen)
-		if err != nil {
-			return nil, err
-		}
-		opts.Host, opts.Port = host, port
+	opts, err := cfg.options(ctx)
+	if err != nil {
+		return nil, err
 	}
 	dir, err := openDataDir(cfg.DataDir)
 	if err != nil {
 		return nil, err
 	}
-	ns, err := startNATS(ctx, opts, log)
+	damaged, err := checkStore(ctx, cfg.DataDir, log)
 	if err != nil {
 		return nil, errors.Join(err, dir.close())
 	}
-	s := &Server{ns: ns, dir: dir, log: log}
+	sl := newServerLog(log)
+	ns, err := startNATS(ctx, opts, sl)
+	if err != nil {
+		return nil, errors.Join(err, dir.close())
+	}
+	s := &Server{ns: ns, dir: dir, log: log, damaged: damaged}
+	if cfg.Secure != nil {
+		addr := ns.Addr()
+		s.reload = cfg.Secure.follow(ns, func() (*server.Options, error) { return cfg.again(addr) }, log)
+	}
+	connect := s.Connect
+	if cfg.Secure != nil {
+		connect = nil
+	}
+	s.marks = newKeeper(s, connect, sl.noSpace)
 	s.stop = sync.OnceFunc(s.shutdown)
 	return s, nil
 }
 
-// listenAddress checks that addr is loopback and free. The server itself would
-// report a taken port only as text.
-func listenAddress(ctx context.Context, addr string) (host string, port int, err error) {
-	host, p, err := net.SplitHostPort(addr)
-	if err != nil {
-		return "", 0, fmt.Errorf("%w: listen address %q: %w; give host:port with --nats", ErrServer, addr, err)
-	}
-	port, err = strconv.Atoi(p)
-	if err != nil || port < 0 || port > 65535 {
-		return "", 0, fmt.Errorf("%w: listen address %q has no valid port; give host:port with --nats", ErrServer, addr)
-	}
-	if !loopbackHost(host) {
-		return "", 0, fmt.Errorf("%w: the embedded server does not listen on %s: it has neither TLS nor credentials; "+
-			"use 127.0.0.1 with --nats, or run a NATS server of your own and set MYRIAD_NATS_URL", ErrNotLoopback, addr)
-	}
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return "", 0, fmt.Errorf("%w: %s; stop what listens there, or choose another address with --nats", ErrPortTaken, addr)
-	}
-	if err != nil {
-		return "", 0, fmt.Errorf("%w: cannot listen on %s: %w", ErrServer, addr, err)
-	}
-	if err := l.Close(); err != nil {
-		return "", 0, fmt.Errorf("%w: %w", ErrServer, err)
-	}
-	if port == 0 {
-		port = server.RANDOM_PORT
-	}
-	return host, port, nil
-}
-
 // startNATS starts the server and waits until it is ready, has failed, or ctx
 // ends; in the last two cases nothing of it is left.
-func startNATS(ctx context.Context, opts *server.Options, log *slog.Logger) (*server.Server, error) {
+func startNATS(ctx context.Context, opts *server.Options, sl *serverLog) (*server.Server, error) {
 	ns, err := server.NewServer(opts)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrServer, err)
 	}
-	sl := newServerLog(log)
 	ns.SetLoggerV2(sl, false, false, false)
 	started := make(chan struct{})
 	go func() {
@@ -165,13 +142,13 @@ func (s *Server) InProcessConn() (net.Conn, error) { return s.ns.InProcessConn()
 // connection list. The caller closes it before Stop.
 func (s *Server) Connect(name string) (*nats.Conn, error) { return Attach(s, name, s.log) }
 
-// URL is the address clients outside the process use, or "" without a listener.
-func (s *Server) URL() string {
-	if addr := s.Addr(); addr != "" {
-		return "nats://" + addr
-	}
-	return ""
+// ConnectAs is Connect as the user whose seed is in a file, for a server with users.
+func (s *Server) ConnectAs(name, seedFile string) (*nats.Conn, error) {
+	return AttachAs(s, name, seedFile, s.log)
 }
+
+// Damaged lists what was found lost of what is stored, at this start and earlier ones. A note stands in the place of each.
+func (s *Server) Damaged() []damage.Note { return s.damaged }
 
 // Addr is the host:port of the listener, or "" without one.
 func (s *Server) Addr() string {
@@ -187,6 +164,8 @@ func (s *Server) Addr() string {
 func (s *Server) Stop() { s.stop() }
 
 func (s *Server) shutdown() {
+	s.marks.stop()
+	s.reload.stop()
 	s.ns.Shutdown()
 	s.ns.WaitForShutdown()
 	if err := s.dir.close(); err != nil {

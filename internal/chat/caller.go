@@ -47,7 +47,7 @@ type ending struct {
 // New returns a caller on a connection, which stays whoever's it is.
 func New(nc *nats.Conn, log *slog.Logger) (*Caller, error) {
 	c := &Caller{
-		nc: nc, log: log, prefix: nats.NewInbox() + ".", closed: make(chan struct{}), open: map[uint64]*call{},
+		nc: nc, log: log, prefix: nc.NewInbox() + ".", closed: make(chan struct{}), open: map[uint64]*call{},
 		lost: 2500 * time.Millisecond, absent: 10 * time.Second,
 	}
 	sub, err := nc.Subscribe(c.prefix+"*", c.receive)

@@ -70,12 +70,15 @@ type Info struct {
 	Rounds   int        `json:"rounds"`   // at most
 	Answered int        `json:"answered"` // answers of the open round so far
 	Expected int        `json:"expected"` // answers a round needs
+	Fork     *ForkOf    `json:"fork,omitempty"`
 	Hash     string     `json:"result_hash,omitempty"`
+	Seq      uint64     `json:"seq,omitempty"` // record of the log that decided last; a list may show an older one
 	Created  time.Time  `json:"created"`
 	Ended    *time.Time `json:"ended,omitempty"`
 }
 
-// StateDamaged is the state of a run in a list whose entry does not decode. The log is the truth: ask for its status.
+// StateDamaged is the state of a run that is not gone on with because records of it are lost, and in a list of one whose
+// entry does not decode.
 const StateDamaged = "damaged"
 
 // Over reports whether the run has ended.
@@ -85,7 +88,7 @@ func (i Info) Over() bool {
 
 // Problem is an error answer. Lines holds a scenario's errors, one each.
 type Problem struct {
-	Code   string   `json:"code"` // invalid, not_found, over, not_paused, too_little, internal
+	Code   string   `json:"code"` // invalid, not_found, over, damaged, not_paused, too_little, internal
 	Detail string   `json:"detail"`
 	Lines  []string `json:"lines,omitempty"`
 }

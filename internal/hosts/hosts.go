@@ -1,5 +1,3 @@
-// Package hosts is the register of living agent hosts: each host puts a beat into the bucket subjects.BucketHosts once a
-// second, and an entry that is not renewed disappears. It may import pkg/subjects and the NATS client.
 package hosts
 
 import (
@@ -17,17 +15,25 @@ import (
 	"github.com/myriad-sim/myriad/pkg/subjects"
 )
 
+// TTL is how long a host may be silent: three of its beats.
+const TTL = 3 * time.Second
+
 // Beat is what a host says of itself.
 type Beat struct {
 	ID          string    `json:"id"`          // its name, kept over restarts where configured
 	Incarnation string    `json:"incarnation"` // new at every start; leases are given to it
 	Address     string    `json:"address"`     // host name of the machine
 	PID         int       `json:"pid"`
-	Started     time.Time `json:"started"`
-	Agents      int       `json:"agents"`    // agents it owns
-	InFlight    int       `json:"in_flight"` // agents waiting for a model
-	CPUs        int       `json:"cpus"`
-	MemoryBytes uint64    `json:"memory_bytes"` // obtained from the system by its process
+	Started     time.Time `json:"started"`        // of two lives of one id the newer counts
+	Agents      int       `json:"agents"`         // agents it owns, code agents included
+	CodeAgents  int       `json:"code_agents"`    // they belong to the id and move nowhere
+	Shards      int       `json:"shards"`         // shards it owns of runs that are not over
+	InFlight    int       `json:"in_flight"`      // agents waiting for a model
+	CPUs        int       `json:"cpus"`           // processors that it uses at most
+	CPU         float64   `json:"cpu"`            // processors that it used since the beat before
+	MemoryBytes uint64    `json:"memory_bytes"`   // obtained from the system by its process
+	Draining    bool      `json:"draining"`       // gives its shards away, and begins no turns
+	Quiet       bool      `json:"quiet,omitzero"` // draining, and nothing that it asked or answered is under way any more
 }
 
 // Put renews the entry of a host.
@@ -42,7 +48,7 @@ func Put(ctx context.Context, kv jetstream.KeyValue, b Beat) error {
 	return nil
 }
 
-// Remove takes a host off the register.
+// Remove takes a host off the register: it is dead at once, and for good.
 func Remove(ctx context.Context, kv jetstream.KeyValue, incarnation string) error {
 	if err := kv.Purge(ctx, subjects.Encode(incarnation)); err != nil {
 		return fmt.Errorf("hosts: remove: %w", err)
@@ -50,11 +56,18 @@ func Remove(ctx context.Context, kv jetstream.KeyValue, incarnation string) erro
 	return nil
 }
 
+// decode reads an entry, and reports whether a host can have written it under its key: shards must not be given to others.
+func decode(key string, data []byte) (Beat, bool) {
+	var b Beat
+	err := json.Unmarshal(data, &b)
+	return b, err == nil && b.Incarnation != "" && subjects.Encode(b.Incarnation) == key
+}
+
 // listTimeout bounds a listing: if the broker goes away meanwhile its end never comes.
 const listTimeout = 5 * time.Second
 
-// List returns the hosts on the register, ordered by id and incarnation. Entries that no host can have written are left out:
-// shards must not be given to them.
+// List returns the entries of the register, ordered by id and incarnation, those of hosts that died without a goodbye
+// included. Entries that no host can have written are left out.
 func List(ctx context.Context, kv jetstream.KeyValue) ([]Beat, error) {
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
@@ -79,8 +92,7 @@ func List(ctx context.Context, kv jetstream.KeyValue) ([]Beat, error) {
 			case e.Operation() != jetstream.KeyValuePut:
 				delete(beats, e.Key())
 			default:
-				var b Beat
-				if err := json.Unmarshal(e.Value(), &b); err == nil && subjects.Encode(b.Incarnation) == e.Key() {
+				if b, ok := decode(e.Key(), e.Value()); ok {
 					beats[e.Key()] = b
 				}
 			}

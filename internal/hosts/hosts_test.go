@@ -51,7 +51,8 @@ func TestRegister(t *testing.T) {
 	require.ErrorIs(t, hosts.Remove(ctx, kv, "0"), context.Canceled)
 }
 
-func TestAHostThatFallsSilentDisappears(t *testing.T) {
+// Entries that nobody renews do not stay for ever.
+func TestOldEntriesDisappear(t *testing.T) {
 	js := natstest.Start(t, natstest.WithOptions(bus.Options{MaxBytes: 16 << 20, HostTTL: time.Second})).JetStream(t)
 	kv, err := js.KeyValue(t.Context(), subjects.BucketHosts)
 	require.NoError(t, err)

@@ -96,7 +96,7 @@ func (a *Answers) Append(dst []byte, id uint64, first int, done bool) ([]byte, e
 	b = append(b, a.texts...)
 	b = append(b, 0x90, 0x90, 0x90) // tokens in and out, retries
 	b = appendStrings(b, a.errs)
-	b = append(b, 0xa0, 0xa0, 0x90, 0x90, 0xc2, 0x90) // served, refused, cut, shared, apportioned, rejected
+	b = append(b, 0xa0, 0xa0, 0x90, 0x90, 0xc2, 0x90, 0xc2) // served, refused, cut, shared, apportioned, rejected, plain
 	if n := len(b) - len(dst); n > MaxBytes {
 		return dst, tooLongResult(n)
 	}

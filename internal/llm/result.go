@@ -6,7 +6,7 @@ import (
 )
 
 // resultFields is the number of fields of a result.
-const resultFields = 15
+const resultFields = 16
 
 // EncodeResult returns the payload of r. The version is written by it, whatever r.V says. It returns ErrTooLarge if r
 // exceeds MaxCalls or MaxBytes, and ErrDamaged if its columns differ in length.
@@ -33,6 +33,7 @@ func AppendResult(dst []byte, r *Result) ([]byte, error) {
 	b = appendUints(b, r.Shared)
 	b = appendBool(b, r.Apportioned)
 	b = appendUints(b, r.Rejected)
+	b = appendBool(b, r.Plain)
 	if n := len(b) - len(dst); n > MaxBytes {
 		return dst, tooLongResult(n)
 	}
@@ -119,6 +120,8 @@ func DecodeResult(data []byte) (*Result, error) {
 			r.Apportioned = c.bool()
 		case 14:
 			r.Rejected = numbers[uint32](c, MaxCalls-1)
+		case 15:
+			r.Plain = c.bool()
 		default:
 			c.skip()
 		}

@@ -63,6 +63,10 @@ const (
 	PurposeInterview              // a question from outside
 )
 
+// AttemptsPerOpening separates the logical attempts of a round that is opened again from those before: the first of its
+// k-th opening, from 0, is k times this.
+const AttemptsPerOpening = 1 << 16
+
 // Call is one conversation that wants one completion.
 type Call struct {
 	_msgpack struct{} `msgpack:",as_array"`
@@ -123,4 +127,5 @@ type Result struct {
 	Shared      []uint64 // the agent whose call was made in this one's place, plus one; 0: its own was made. nil: all were
 	Apportioned bool     // TokensIn and TokensOut are shares of what a batch of calls took together
 	Rejected    []uint32 // positions in Index, ascending, whose Error is about that call alone: asking it again is no use
+	Plain       bool     // whoever spoke is no language model: nothing is extracted from what it says
 }

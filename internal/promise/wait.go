@@ -2,6 +2,7 @@ package promise
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strconv"
@@ -34,7 +35,7 @@ type wait struct {
 // whoever sends it a line of 4 KiB.
 const maxSubject = 1024
 
-// echo is the token of a holder's messages to itself; those of waits are numbers.
+// echo is the token of a holder's messages to itself; those of waits begin with a number.
 const echo = "_"
 
 // wait asks for a promise, or joins those who asked already, and waits for the reply.
@@ -78,8 +79,9 @@ func (h *Holder) join(at promised) (w *wait, first bool, err error) {
 		return nil, false, err
 	}
 	h.asked++
+	// Whoever is asked sees the token. It must not tell those of other requests, which it could answer then.
 	w = &wait{
-		at: at, subject: subject, token: strconv.FormatUint(h.asked, 36), watch: watch,
+		at: at, subject: subject, token: strconv.FormatUint(h.asked, 36) + rand.Text(), watch: watch,
 		holders: 1, since: h.clock.now, done: make(chan struct{}),
 	}
 	h.waits[at], h.tokens[w.token], watch.waits[w] = w, w, struct{}{}

@@ -59,6 +59,9 @@ func Codebook(w io.Writer, s Summary, personas []Persona) error {
 	line("# Codebook: %s", markdown(s.Scenario))
 	line("")
 	line("Run `%s`, seed %d, %s, %s, result hash `%s`.", code(s.Run), s.Seed, plural(s.Agents, "agent"), plural(len(s.Rounds), "round"), code(s.ResultHash))
+	if from := s.Inherited(); from != "" && s.Fork.Round > 0 {
+		line("%s Their rows have the id of this run, like all others.", from)
+	}
 	line("")
 	line("`results.csv`, `results.jsonl` and `results.parquet`, as far as they were asked for, hold the same rows: one for each round, agent and question.")
 	line("")
@@ -125,6 +128,8 @@ func kindOf(m Model) string {
 		return "behavioural model, not an LLM"
 	case m.outside():
 		return "code agent, of which only the answers are known"
+	case m.replayed():
+		return "replay of an earlier run"
 	}
 	return "language model"
 }

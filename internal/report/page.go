@@ -24,6 +24,7 @@ type page struct {
 	Personas  []personaView
 	Whole     string // that no answer is lost
 	Receipt   []tile
+	Faults    *faultsView // nil where nothing went wrong
 }
 
 // tile is a figure with its name and, where needed, a line that says what it means.
@@ -56,6 +57,9 @@ func newPage(d Data) page {
 	s := d.Summary
 	p := page{Data: d, Title: clean(s.Scenario), Done: s.State == "finished"}
 	p.Facts = fmt.Sprintf("%s, %s, seed %d. Started %s.", plural(s.Agents, "agent"), plural(len(s.Rounds), "round"), s.Seed, s.Started.UTC().Format("2 January 2006, 15:04 UTC"))
+	if from := s.Inherited(); from != "" {
+		p.Facts += " " + from
+	}
 	p.StateNote = s.State
 	if s.StopReason != "" {
 		p.StateNote += ": " + s.StopReason
@@ -84,18 +88,21 @@ func newPage(d Data) page {
 	for _, e := range s.Receipt.entries() {
 		p.Receipt = append(p.Receipt, e.tile)
 	}
+	p.Faults = newFaultsView(d)
 	return p
 }
 
 // notice says which players are not language models; "" if all are.
 func notice(models []Model) string {
-	var names, outside, parts []string
+	var names, outside, replayed, parts []string
 	for _, m := range models {
 		switch {
 		case m.Behavioural:
 			names = append(names, fmt.Sprintf("%s (%s)", m.Name, m.Provider))
 		case m.outside():
 			outside = append(outside, fmt.Sprintf("%s (%s)", m.Name, m.Note))
+		case m.replayed():
+			replayed = append(replayed, fmt.Sprintf("%s (%s)", m.Name, m.Note))
 		}
 	}
 	switch {
@@ -108,14 +115,19 @@ func notice(models []Model) string {
 	if len(outside) > 0 {
 		parts = append(parts, "Code agents took part, of which only the answers are known: "+strings.Join(outside, ", ")+".")
 	}
+	if len(replayed) > 0 {
+		parts = append(parts, "A replay: "+strings.Join(replayed, ", ")+".")
+	}
 	return strings.Join(parts, " ")
 }
 
 func tiles(s Summary) []tile {
 	var answers, valid, calls, tokens int
-	for _, r := range s.Rounds {
+	for _, r := range s.Own() {
 		calls += r.Calls
 		tokens += r.TokensIn + r.TokensOut
+	}
+	for _, r := range s.Rounds {
 		for _, q := range s.Questions {
 			answers += r.Questions[q.ID].Answers
 			valid += r.Questions[q.ID].Valid

@@ -11,18 +11,22 @@ import (
 // Receipt accounts for the work of a run and for what it has cost. Calls made again are of two kinds: RepeatedCalls are
 // questions that hosts asked again, Retries are calls that llmproxy made again while a host went on waiting for them.
 type Receipt struct {
-	Lost             int    `json:"lost"`           // answers that were due and have no record: always 0 in a sound run
-	Duplicates       int    `json:"duplicates"`     // answers dropped because an earlier one counted
-	RepeatedCalls    int    `json:"repeated_calls"` // upper bound: questions asked minus answers accepted
-	Faults           int    `json:"faults"`         // failures seen and survived
-	Retries          int    `json:"retries"`        // calls made again because a model server failed
-	Hedges           int    `json:"hedges"`         // slow calls that were sent a second time
-	Shared           int    `json:"shared"`         // calls saved: another agent's equal prompt was asked in their place
-	TokensIn         int    `json:"tokens_in"`
-	TokensOut        int    `json:"tokens_out"`
-	TokensUnreported int    `json:"tokens_unreported"`  // at most so many more, of calls that ended without a count
-	Money            string `json:"money,omitempty"`    // a plain decimal number, see Decimal; "" without prices
-	Currency         string `json:"currency,omitempty"` // of Money, as the price table names it
+	Lost             int     `json:"lost"`           // answers that were due and have no record: always 0 in a sound run
+	Duplicates       int     `json:"duplicates"`     // answers dropped because an earlier one counted
+	RepeatedCalls    int     `json:"repeated_calls"` // upper bound: questions asked minus answers accepted
+	Faults           int     `json:"faults"`         // failures seen and survived, lost hosts among them
+	Takeovers        int     `json:"takeovers"`      // shards that were given to another host because theirs was lost
+	LostHosts        int     `json:"lost_hosts"`     // hosts they were taken from
+	Moves            int     `json:"moves"`          // shards that changed their host as planned
+	Retries          int     `json:"retries"`        // calls made again because a model server failed
+	Hedges           int     `json:"hedges"`         // slow calls that were sent a second time
+	Shared           int     `json:"shared"`         // calls saved: another agent's equal prompt was asked in their place
+	TokensIn         int     `json:"tokens_in"`
+	TokensOut        int     `json:"tokens_out"`
+	TokensUnreported int     `json:"tokens_unreported"`    // at most so many more, of calls that ended without a count
+	Money            string  `json:"money,omitempty"`      // a plain decimal number, see Decimal; "" without prices
+	Currency         string  `json:"currency,omitempty"`   // of Money, as the price table names it
+	FaultList        []Fault `json:"fault_list,omitempty"` // the first of the faults, in the order they were recorded
 }
 
 // Decimal is an amount of millionths as a plain decimal number with two to six decimals, exactly.
@@ -54,7 +58,7 @@ func money(amount, currency string) string {
 // answers is how many the closed rounds have.
 func (s Summary) answers() int {
 	n := 0
-	for _, r := range s.Rounds {
+	for _, r := range s.Own() {
 		for _, q := range s.Questions {
 			n += r.Questions[q.ID].Answers
 		}
@@ -89,6 +93,9 @@ func (r Receipt) entries() []entry {
 	add(r.Retries, plural(r.Retries, "call")+" repeated after a server failed", tile{Name: "Calls repeated", Note: "made again because a model server failed or was busy"})
 	add(r.Hedges, count(r.Hedges)+" hedged", tile{Name: "Calls hedged", Note: "slow ones that were sent a second time"})
 	add(r.Shared, count(r.Shared)+" shared", tile{Name: "Calls shared", Note: "saved, because another agent had the same prompt"})
+	add(r.Takeovers, fmt.Sprintf("%s taken over from %s", plural(r.Takeovers, "shard"), plural(r.LostHosts, "lost host")),
+		tile{Name: "Shards taken over", Note: "from " + plural(r.LostHosts, "host") + " that was gone, by others"})
+	add(r.Moves, plural(r.Moves, "shard")+" moved as planned", tile{Name: "Shards moved as planned", Note: "their host was drained, or another had fewer"})
 	add(r.Faults, plural(r.Faults, "fault")+" survived", tile{Name: "Faults survived", Note: "failures seen while the run went on"})
 	spent := len(out) + 1 // what is behind goes with it
 	add(r.TokensIn, plural(r.TokensIn, "token")+" in", tile{Name: "Tokens in", Note: "of all prompts, as servers reported"})

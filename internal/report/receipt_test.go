@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mattn/go-runewidth"
 	"github.com/stretchr/testify/require"
@@ -88,4 +89,61 @@ func TestPageHasTheReceipt(t *testing.T) {
 	for _, name := range []string{"Cost", "Calls repeated", "Calls hedged", "Calls shared", "Duplicates dropped", "Faults survived", "Asked again", "without a count"} {
 		hasNot(t, quiet, name)
 	}
+}
+
+// survived is a run of a minute for which hosts and servers died.
+func survived(n int) report.Data {
+	d := guess(1000, 3)
+	d.Summary.Seconds = 60
+	start := d.Summary.Started
+	for i := range d.Summary.Rounds {
+		d.Played = append(d.Played, report.Span{From: start.Add(time.Duration(20*i) * time.Second), Until: start.Add(time.Duration(20*i+18) * time.Second)})
+	}
+	r := &d.Summary.Receipt
+	r.Faults, r.Takeovers, r.LostHosts, r.Moves = n, 12, 1, 3
+	for i := range n {
+		f := report.Fault{At: start.Add(time.Duration(5+10*i) * time.Second), Who: "agenthost b", What: "lost; its shards were given to others"}
+		if i%2 == 1 {
+			f.Until = new(f.At.Add(4200 * time.Millisecond))
+			f.Who, f.What = "broker", "could not be reached \x1b[31mand then\ncame back"
+		}
+		r.FaultList = append(r.FaultList, f)
+	}
+	return d
+}
+
+func TestFaultsInPlainWords(t *testing.T) {
+	d := survived(3)
+	require.Empty(t, report.FaultsText(guess(10, 1).Summary, 80, 5, time.UTC))
+	at := func(s int) string {
+		return d.Summary.Started.Add(time.Duration(s) * time.Second).UTC().Format(time.DateTime)
+	}
+	require.Equal(t, "Faults:\n  "+at(5)+"  agenthost b: lost; its shards were given to others\n  "+
+		at(15)+", for 4.20 s  broker: could not be reached [31mand then came back\n  and 1 more\n", report.FaultsText(d.Summary, 100, 2, time.UTC))
+	narrow := report.FaultsText(d.Summary, 72, 5, time.UTC)
+	for line := range strings.SplitSeq(narrow, "\n") {
+		require.LessOrEqual(t, runewidth.StringWidth(line), 72, line)
+	}
+	require.NotContains(t, narrow, "more")
+	require.Contains(t, report.ReceiptText(d.Summary, 200), "12 shards taken over from 1 lost host; 3 shards moved as planned; 3 faults survived")
+}
+
+func TestPageShowsFaultsInTime(t *testing.T) {
+	d := survived(3)
+	page := html(t, d)
+	has(t, page, "Faults survived</h3>")
+	require.Equal(t, 3, strings.Count(page, `<rect class="fault`))
+	require.Equal(t, 1, strings.Count(page, `<rect class="fault long"`))
+	require.Equal(t, 3, strings.Count(page, `<rect class="round`))
+	has(t, page, `<td class="who">broker</td>`)
+	has(t, page, "<td>15.0 s</td><td>4.20 s</td>")
+	has(t, page, "<dt>Shards taken over</dt><dd>12<small>")
+	hasNot(t, page, "\x1b")
+	hasNot(t, page, "not listed")
+	d.Summary.Receipt.Faults = 130
+	has(t, html(t, d), "127 more are not listed.")
+	d.Played, d.Summary.Seconds = nil, 0
+	d.Summary.Receipt.FaultList = d.Summary.Receipt.FaultList[:1]
+	d.Summary.Receipt.FaultList[0].At = d.Summary.Started
+	hasNot(t, html(t, d), `class="wide timeline"`) // there is no time to show
 }

@@ -31,6 +31,34 @@ type Summary struct {
 	ReadySeconds float64    `json:"ready_seconds"` // from created to the first round opened: placing and loading all agents; 0 before
 	Models       []Model    `json:"models"`
 	Questions    []Question `json:"questions"` // in the order they are asked
+	Fork         *Fork      `json:"fork,omitempty"`
+}
+
+// Fork says that the first rounds of a run are those of another, which it goes on from. The receipt does not count them.
+type Fork struct {
+	Run   string `json:"run"`
+	Round int    `json:"round"` // the last of them; 0: none, only the scenario is that of Run
+}
+
+// Own are the rounds that the run itself has played.
+func (s Summary) Own() []Round {
+	if s.Fork == nil {
+		return s.Rounds
+	}
+	return s.Rounds[min(s.Fork.Round, len(s.Rounds)):]
+}
+
+// Inherited says in a sentence which rounds are those of another run; "" if none are.
+func (s Summary) Inherited() string {
+	switch {
+	case s.Fork == nil:
+		return ""
+	case s.Fork.Round == 0:
+		return fmt.Sprintf("The scenario is that of run %s; no round is.", s.Fork.Run)
+	case s.Fork.Round == 1:
+		return fmt.Sprintf("Round 1 is that of run %s.", s.Fork.Run)
+	}
+	return fmt.Sprintf("Rounds 1 to %d are those of run %s.", s.Fork.Round, s.Fork.Run)
 }
 
 // Ready says in a line how long it took until all agents could be asked.
@@ -49,6 +77,9 @@ type Model struct {
 
 // outside reports whether a code agent played, of which only the answers are known here.
 func (m Model) outside() bool { return m.Provider == "agent" }
+
+// replayed reports whether what was said in an earlier run was said again.
+func (m Model) replayed() bool { return m.Provider == "replay" }
 
 // Answer types of a Question.
 const (
@@ -151,6 +182,7 @@ type Data struct {
 	File       string // where the scenario came from; may be empty
 	Source     string // the scenario as it was read
 	Reproduce  string // command line that plays the run again
+	Played     []Span // when the rounds were played, by position in Summary.Rounds; may be empty
 }
 
 // histogram returns the histogram of a question in the round at position i, with no bins if there is none.

@@ -54,6 +54,9 @@ func Table(w io.Writer, s Summary, width int, color bool) error {
 			return err
 		}
 	}
+	if from := s.Inherited(); from != "" {
+		b.WriteString(paint(from, styleDim, color) + "\n")
+	}
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("report: write table: %w", err)
 	}

@@ -35,11 +35,11 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 var errRead = errors.New("all rounds read")
 
 // indexRounds folds the log of the run and sends the index of each round of s when its digest is verified.
-func indexRounds(ctx context.Context, js jetstream.JetStream, s *runlog.State, filters []string, opts []runlog.Option, out chan<- roundIndex) error {
+func indexRounds(ctx context.Context, js jetstream.JetStream, s *runlog.State, filters runlog.Filters, opts []runlog.Option, out chan<- roundIndex) error {
 	fold := runlog.NewFold(s.Run, append(opts, runlog.WithAnswers())...)
 	last := s.Rounds[len(s.Rounds)-1].Round
 	var entries []entry // of the opening that the fold is in
-	err := runlog.Read(ctx, js, 0, filters, func(e runlog.Entry) error {
+	err := runlog.ReadRun(ctx, js, s.Run, filters, func(e runlog.Entry) error {
 		left := fold.Left()
 		h, err := fold.Apply(e)
 		switch {

@@ -24,7 +24,7 @@ const (
 )
 
 // Batches reads the accepted answers of the closed rounds of s from the log and calls fn with their rows, thousands at a
-// time, by round, agent and question. The slice passed to fn is reused; what its rows point to is not. What the run has
+// time, by round, agent and question; of a fork those of the rounds it has inherited too. The slice passed to fn is reused; what its rows point to is not. What the run has
 // gone on to since s was read is left out, so that rows and Summary(s) belong together.
 //
 // The log is read twice: a fold verifies the digest of a round and notes which records count, then the records of one
@@ -36,7 +36,7 @@ const (
 // reading the log or the population fails with.
 func Batches(ctx context.Context, js jetstream.JetStream, s *runlog.State, fn func([]report.Row) error) error {
 	w := writer{state: s, first: 0, end: s.Created.Agents, fn: fn}
-	return w.read(ctx, js, runlog.RunSubjects(s.Run))
+	return w.read(ctx, js, runlog.RunSubjects)
 }
 
 // Rows is Batches row by row. The Row passed to fn is reused; what it points to is not.
@@ -52,8 +52,8 @@ func AgentRows(ctx context.Context, js jetstream.JetStream, s *runlog.State, age
 	}
 	shard := agent / s.Created.ShardSize
 	w := writer{state: s, first: agent, end: agent + 1, fn: each(fn)}
-	return w.read(ctx, js, []string{subjects.LogCtlAll(s.Run), subjects.LogAnswer(s.Run, shard)},
-		runlog.WithShards(func(i int) bool { return i == shard }))
+	filters := func(run string) []string { return append(runlog.ControlSubjects(run), subjects.LogAnswer(run, shard)) }
+	return w.read(ctx, js, filters, runlog.WithShards(func(i int) bool { return i == shard }))
 }
 
 func each(fn func(*report.Row) error) func([]report.Row) error {
@@ -81,7 +81,7 @@ type writer struct {
 	bytes      int // of the replies in batch
 }
 
-func (w *writer) read(ctx context.Context, js jetstream.JetStream, filters []string, opts ...runlog.Option) error {
+func (w *writer) read(ctx context.Context, js jetstream.JetStream, filters runlog.Filters, opts ...runlog.Option) error {
 	if len(w.state.Rounds) == 0 {
 		return nil
 	}

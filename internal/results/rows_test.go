@@ -152,7 +152,7 @@ func TestRecordsAreThoseThatWereCounted(t *testing.T) {
 	l := newLog(t, "r1", 4, 2)
 	l.play()
 	index := make(chan roundIndex, 1)
-	require.NoError(t, indexRounds(t.Context(), l.js, l.read(), runlog.RunSubjects("r1"), nil, index))
+	require.NoError(t, indexRounds(t.Context(), l.js, l.read(), runlog.RunSubjects, nil, index))
 	entries := (<-index).entries
 	require.Len(t, entries, 2*4)
 	log, err := openRecords(t.Context(), l.js)

@@ -69,7 +69,8 @@ func origin(row *report.Row, a *runlog.Answers, at int) {
 
 // flush writes the rows of the agents that are wanted, and goes on to the next shard.
 func (s *shard) flush() error {
-	sc, asked := s.state.Scenario, len(s.values)
+	_, sc := s.state.Of(s.round)
+	asked := len(s.values)
 	_, end := s.state.ShardAgents(s.number)
 	var (
 		names    = len(sc.Population.Distributions)

@@ -31,7 +31,7 @@ func Spent(sum *report.Summary, a usage.Account) {
 func Settled(sum *report.Summary, a usage.Account) bool {
 	total := a.Total()
 	in, out := 0, 0
-	for _, r := range sum.Rounds {
+	for _, r := range sum.Own() {
 		in, out = in+r.TokensIn, out+r.TokensOut
 	}
 	return whole(total.TokensIn) >= in && whole(total.TokensOut) >= out && len(a.Slices) == 0

@@ -20,16 +20,24 @@ func Summary(s *runlog.State) report.Summary {
 		State: s.Status(), StopReason: s.Reason, Agents: s.Created.Agents, Started: s.CreatedAt.UTC(), Rounds: []report.Round{},
 		Receipt: report.Receipt{
 			Lost: int(s.Expected - s.Accepted), Duplicates: int(s.Duplicates), Faults: s.FaultCount + s.LostHosts, //nolint:gosec // counts
+			Takeovers: s.Takeovers, LostHosts: s.LostHosts, Moves: s.Moves, FaultList: faults(s),
 		},
 	}
 	if s.Asked > s.Accepted {
 		out.Receipt.RepeatedCalls = int(s.Asked - s.Accepted) //nolint:gosec // a count
 	}
-	if len(s.Rounds) > 0 {
-		out.ReadySeconds = s.Rounds[0].OpenedAt.Sub(s.CreatedAt).Seconds()
+	if f := s.Created.Fork; f != nil {
+		out.Fork = &report.Fork{Run: f.Run, Round: f.Round}
 	}
 	for _, r := range s.Rounds {
-		out.Rounds = append(out.Rounds, round(sc, r))
+		_, played := s.Of(r.Round)
+		out.Rounds = append(out.Rounds, round(played, r))
+	}
+	own := s.Own() // the rounds of another run were paid for there
+	if len(own) > 0 {
+		out.ReadySeconds = own[0].OpenedAt.Sub(s.CreatedAt).Seconds()
+	}
+	for _, r := range own {
 		out.Receipt.Retries += int(r.Closed.Retries)     //nolint:gosec // counts
 		out.Receipt.Shared += int(r.Closed.Shared)       //nolint:gosec // counts
 		out.Receipt.TokensIn += int(r.Closed.TokensIn)   //nolint:gosec // counts
@@ -48,12 +56,28 @@ func Summary(s *runlog.State) report.Summary {
 				n += b.Count
 			}
 		}
-		out.Models = append(out.Models, report.Model{Name: m.Name, Provider: m.Provider, Behavioural: m.Behavioural() && !m.Outside(), Note: Note(m), Agents: n})
+		out.Models = append(out.Models, report.Model{Name: m.Name, Provider: m.Provider, Behavioural: m.Behavioural() && !m.Outside() && !m.Replay(), Note: Note(m), Agents: n})
 	}
 	for _, q := range sc.Turn {
 		out.Questions = append(out.Questions, report.Question{
 			ID: q.ID, Type: q.Answer.Type, Decimals: q.Answer.Decimals, Points: q.Answer.Points, Choices: q.Answer.Choices, Ask: q.Ask.Source(),
 		})
+	}
+	return out
+}
+
+// faults are those that the log has in words.
+func faults(s *runlog.State) []report.Fault {
+	var out []report.Fault
+	for _, f := range s.Faults {
+		to := report.Fault{At: f.At.UTC(), Who: f.Who, What: f.What}
+		if f.Who == "" {
+			to.Who = "the run"
+		}
+		if f.Until.After(f.At) {
+			to.Until = new(f.Until.UTC())
+		}
+		out = append(out, to)
 	}
 	return out
 }
@@ -69,6 +93,8 @@ func Note(m scenario.Model) string {
 		return fmt.Sprintf("a stand-in that waits %s and answers at random, not a language model", time.Duration(m.Latency))
 	case "agent":
 		return fmt.Sprintf("played by agent %s on host %s", m.Agent, m.Host)
+	case "replay":
+		return fmt.Sprintf("what was said in run %s, said again; no model was asked", m.Run)
 	}
 	return fmt.Sprintf("language model %s", m.Model)
 }
@@ -105,6 +131,7 @@ func Report(s *runlog.State, reproduce string) report.Data {
 	d := report.Data{Summary: Summary(s), Personas: PersonaColumns(s), File: s.Created.File, Source: string(s.Created.Source), Reproduce: reproduce}
 	for _, r := range s.Rounds {
 		d.Histograms = append(d.Histograms, histograms(s.Scenario, r))
+		d.Played = append(d.Played, report.Span{From: r.OpenedAt.UTC(), Until: r.ClosedAt.UTC()})
 	}
 	return d
 }

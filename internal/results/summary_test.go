@@ -54,7 +54,12 @@ func TestSummary(t *testing.T) {
 	require.Less(t, s.ReadySeconds, s.Seconds)
 	require.True(t, st.EndedAt.Equal(*s.Finished))
 	// 24 asked for 40 answers, so none of the calls can be shown to be repeated; the answers of the old owner come twice.
-	require.Equal(t, report.Receipt{Lost: 0, Duplicates: 8, RepeatedCalls: 0, Faults: 1 + 1, Retries: 40, Shared: 4, TokensIn: 80, TokensOut: 80}, s.Receipt)
+	require.Len(t, s.Receipt.FaultList, 2)
+	require.Equal(t, []string{"agenthost h1", "the run"}, []string{s.Receipt.FaultList[0].Who, s.Receipt.FaultList[1].Who})
+	require.Equal(t, report.Receipt{
+		Lost: 0, Duplicates: 8, RepeatedCalls: 0, Faults: 1 + 1, Takeovers: 3, LostHosts: 1, Retries: 40, Shared: 4, TokensIn: 80, TokensOut: 80,
+		FaultList: s.Receipt.FaultList,
+	}, s.Receipt)
 	st.Asked += 20
 	require.Equal(t, 4, Summary(st).Receipt.RepeatedCalls)
 

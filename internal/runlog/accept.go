@@ -38,7 +38,7 @@ func (f *Fold) applyAnswers(h Header, body []byte, e Entry, shard int) error {
 	if err := f.plausible(); err != nil {
 		return err
 	}
-	if f.Phase != PhaseOpen || h.Round != f.Round || h.Epoch == 0 || h.Epoch != f.Grants[shard].Epoch {
+	if f.Phase != PhaseOpen || f.skims || h.Round != f.Round || h.Epoch == 0 || h.Epoch != f.Grants[shard].Epoch {
 		f.Duplicates += uint64(n) //nolint:gosec // a length
 		return nil
 	}
@@ -107,6 +107,8 @@ func (f *Fold) take(round int, seq uint64) {
 		return
 	}
 	f.left -= taken
+	f.progress.left[c.shard] -= taken
+	f.progress.begun[c.shard] = true
 	f.totals.Accepted += uint64(taken) //nolint:gosec // a length
 	f.last = seq
 	if f.accept != nil {

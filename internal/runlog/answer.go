@@ -16,14 +16,6 @@ const (
 	MaxChunkBytes = 256 * 1024 // bytes of text, attempts counted, before a writer cuts; only a single answer may have more
 )
 
-// Attempt is one completion on the way to an answer that needed more than one, kept so that a run can be replayed.
-type Attempt struct {
-	_msgpack struct{} `msgpack:",as_array"`
-	Kind     uint8    // llm.Purpose...
-	Number   uint32
-	Text     string
-}
-
 // Answers is a column-wise chunk of the answers of agents of one shard to one question. All columns have the length of
 // Agents; Agents is strictly ascending.
 type Answers struct {
@@ -40,7 +32,7 @@ type Answers struct {
 	PromptSHA []uint64          // first 8 bytes, big endian, of the SHA-256 of the messages first sent
 	Model     []string          // name of the model under the scenario's models:
 	Served    []string          // model name as reported by the server
-	Attempts  map[int][]Attempt // by position: every completion, only for answers that took more than one
+	Attempts  map[int][]Attempt // by position: every call, but for answers that took one call whose completion is Text as it came
 
 	// Most chunks do without these, and are written without them where they say nothing.
 	Shared      []int32        // the agent whose call was asked in this one's place, -1 for none; nil: no call was shared

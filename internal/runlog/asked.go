@@ -61,6 +61,7 @@ func (f *Fold) applyAsked(body []byte, shard int) error {
 		}
 		next, end = first+count, all
 		n += uint64(count) //nolint:gosec // checked above
+		f.progress.asked(&f.State, first, count)
 	}
 	f.Asked += n
 	return nil

@@ -22,13 +22,6 @@ type Created struct {
 	Fork      *ForkOf            `msgpack:"fork,omitempty" json:"fork,omitempty"` // nil: a run of its own
 }
 
-// ForkOf says where a run branches off another: its rounds up to Round are those of Run, in the records up to Seq.
-type ForkOf struct {
-	Run   string `msgpack:"run" json:"run"`
-	Round int    `msgpack:"round" json:"round"`
-	Seq   uint64 `msgpack:"seq" json:"seq"`
-}
-
 // MaxShards is the largest number of shards of a run: who owns each is in every fold's memory.
 const MaxShards = 1 << 20
 
@@ -98,6 +91,11 @@ type Closed struct {
 	Duplicates uint64     `msgpack:"duplicates" json:"duplicates"` // answers dropped
 	// Shared are the accepted answers for which another agent's call was asked.
 	Shared uint64 `msgpack:"shared,omitempty" json:"shared,omitempty"`
+	// Damaged are records dropped because they cannot be read, or do not belong where they are.
+	Damaged uint64 `msgpack:"damaged,omitempty" json:"damaged,omitempty"`
+	// Counted is the last record that Asked, Duplicates and Damaged count, UptoSeq or a later one; they count those that came
+	// after the Counted of the round before. 0: not known, the writer is of an earlier version.
+	Counted uint64 `msgpack:"counted,omitempty" json:"counted,omitempty"`
 }
 
 // Winners of a round for one question.
@@ -112,6 +110,9 @@ type Winners struct {
 type EnvState struct {
 	World   map[string]float64 `msgpack:"world" json:"world"`
 	Winners map[string]Winners `msgpack:"winners" json:"winners"` // by question; empty where the scenario asks for none
+	// Counted is that of the round's closed record. Who comes back to the run needs of what is before it only the control
+	// records, and everything after it. 0: not known.
+	Counted uint64 `msgpack:"counted,omitempty" json:"-"`
 }
 
 // Reason is the body of paused, resumed, cancelled, finished and failed.
@@ -175,6 +176,7 @@ type RoundResult struct {
 	ClosedAt time.Time
 	Closed   Closed
 	Env      *EnvState // nil until the environment has folded the round
+	EnvSeq   uint64    // of the record Env is from
 }
 
 // DecodeLease decodes a whole lease record. Errors: ErrVersion, ErrDamaged.

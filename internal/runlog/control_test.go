@@ -24,6 +24,7 @@ func kinds() map[string]any {
 		},
 		subjects.KindPaused: Reason{Reason: "why", Waiting: true}, subjects.KindCancelled: Reason{},
 		subjects.KindResumed: Reason{Caps: &Caps{Tokens: 5, Models: map[string]Cap{"m": {Micros: 7}}}},
+		subjects.KindFault:   FaultNote{At: epoch, Who: "llmproxy", What: "silent"},
 		subjects.KindFailed:  Reason{Reason: "why"}, subjects.KindFinished: Reason{Hash: []byte{1}},
 	}
 }

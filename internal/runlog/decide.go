@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
 
 	"github.com/myriad-sim/myriad/internal/stats"
 	"github.com/myriad-sim/myriad/pkg/scenario"
@@ -12,12 +13,13 @@ import (
 )
 
 func (f *Fold) applyControl(h Header, body []byte, e Entry) error {
-	if f.Phase.Over() || (f.Phase == PhaseNone) != (h.Kind == subjects.KindCreated) {
+	first := f.Phase == PhaseNone || h.Run != f.of // of its run
+	if f.Phase.Over() || first != (h.Kind == subjects.KindCreated) {
 		return fmt.Errorf("%w: %s in a run that is %s", ErrOrder, h.Kind, f.Status())
 	}
 	switch h.Kind {
 	case subjects.KindCreated:
-		return f.created(body, e)
+		return f.created(h, body, e)
 	case subjects.KindPopulated:
 		return f.populated(body)
 	case subjects.KindLease:
@@ -27,14 +29,14 @@ func (f *Fold) applyControl(h Header, body []byte, e Entry) error {
 	case subjects.KindClosed:
 		return f.closed(h, body, e)
 	case subjects.KindEnvState:
-		return f.envState(h, body)
+		return f.envState(h, body, e)
 	case subjects.KindFault:
 		return f.faultNote(body, e)
 	}
 	return f.turn(h, body, e)
 }
 
-func (f *Fold) created(body []byte, e Entry) error {
+func (f *Fold) created(h Header, body []byte, e Entry) error {
 	var b Created
 	if err := decodeBody(body, &b); err != nil {
 		return err
@@ -49,13 +51,28 @@ func (f *Fold) created(body []byte, e Entry) error {
 	if err := b.check(); err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	f.Created, f.CreatedAt, f.Scenario, f.Phase = b, e.Time, s, PhaseCreated
-	f.World, f.Previous = map[string]float64{}, map[string]float64{}
+	switch inherits := b.Fork != nil && b.Fork.Round > 0; {
+	case inherits:
+		if err := f.branch(b, s, e); err != nil {
+			return err
+		}
+	case f.Phase != PhaseNone:
+		return fmt.Errorf("%w: run %s is no fork of run %s", ErrOrder, h.Run, f.of)
+	default:
+		f.Phase, f.World, f.Previous = PhaseCreated, map[string]float64{}, map[string]float64{}
+		f.begin(b, s, e)
+	}
+	f.of = h.Run
+	return nil
+}
+
+// begin begins a run.
+func (f *Fold) begin(b Created, s *scenario.Scenario, e Entry) {
+	f.Created, f.CreatedAt, f.Scenario = b, e.Time, s
 	f.Grants = make([]Grant, f.Shards())
 	if f.Caps = capsOf(s.Budget); f.Caps != nil {
 		f.CapsSeq = e.Seq
 	}
-	return nil
 }
 
 func (f *Fold) populated(body []byte) error {
@@ -88,9 +105,10 @@ func (f *Fold) lease(h Header, body []byte, e Entry) error {
 		}
 		next = r.End
 	}
+	f.Grants = slices.Clone(f.Grants) // a clone of the fold may have those before
 	for _, r := range b.Ranges {
 		for shard := r.First; shard < r.End; shard++ {
-			if before := f.Grants[shard]; f.Round > 0 && before.Incarnation != b.Incarnation {
+			if before := f.Grants[shard]; f.Round > f.Inherited() && before.Incarnation != b.Incarnation {
 				f.moved(before, b.Why, e)
 			}
 			f.Grants[shard] = Grant{Host: b.Host, Incarnation: b.Incarnation, Epoch: h.Epoch}
@@ -148,7 +166,9 @@ func (f *Fold) opened(h Header, body []byte, e Entry) error {
 	f.Phase, f.Round, f.Opened, f.OpenedAt = PhaseOpen, h.Round, b, e.Time
 	f.totals, f.figures = Closed{}, nil
 	f.left = f.Created.Agents * len(f.Scenario.Turn)
-	if f.answers {
+	f.skims = e.Seq <= f.since
+	if f.answers && !f.skims {
+		f.progress.open(&f.State)
 		f.room()
 	}
 	return nil
@@ -187,21 +207,32 @@ func (f *Fold) closed(h Header, body []byte, e Entry) error {
 	if chain := digestChain(f.Chain, b.Root); !bytes.Equal(chain, b.Chain) {
 		return fmt.Errorf("%w: chain of round %d", ErrDigest, h.Round)
 	}
-	if f.whole() {
+	if f.whole() && !f.skims {
 		if err := f.verify(b); err != nil {
 			return fmt.Errorf("round %d: %w", h.Round, err)
 		}
-		f.told.Asked = min(f.told.Asked+b.Asked, f.Asked)
-		f.told.Duplicates = min(f.told.Duplicates+b.Duplicates, f.Duplicates)
 	} else {
-		f.Asked += b.Asked
-		f.Duplicates += b.Duplicates
+		f.believe(b, e)
 	}
+	f.told.Asked = min(f.told.Asked+b.Asked, f.Asked)
+	f.told.Duplicates = min(f.told.Duplicates+b.Duplicates, f.Duplicates)
+	f.told.Damaged = min(f.told.Damaged+b.Damaged, f.damaged)
 	f.Phase, f.ClosedAt, f.Chain = PhaseClosed, e.Time, b.Chain
 	f.Expected += uint64(f.Created.Agents * len(f.Scenario.Turn)) //nolint:gosec // both positive
 	f.Accepted += b.Accepted
 	f.Rounds = append(f.Rounds, RoundResult{Round: h.Round, Attempt: f.Opened.Attempt, OpenedAt: f.OpenedAt, ClosedAt: e.Time, Closed: b})
 	return nil
+}
+
+// believe counts what a closed record tells of records that the fold was not given.
+func (f *Fold) believe(b Closed, e Entry) {
+	f.Asked += b.Asked
+	f.Duplicates += b.Duplicates
+	f.damaged += b.Damaged
+	if b.Damaged > 0 {
+		f.FaultCount += int(min(b.Damaged, math.MaxInt32)) //nolint:gosec // limited
+		f.note(Fault{At: e.Time, What: fmt.Sprintf("%d damaged records were found in round %d, or before it, and dropped", b.Damaged, f.Round)})
+	}
 }
 
 // verify compares a closed record with the answers in the log.
@@ -219,7 +250,7 @@ func (f *Fold) verify(b Closed) error {
 	return nil
 }
 
-func (f *Fold) envState(h Header, body []byte) error {
+func (f *Fold) envState(h Header, body []byte, e Entry) error {
 	var b EnvState
 	if err := decodeBody(body, &b); err != nil {
 		return err
@@ -236,7 +267,8 @@ func (f *Fold) envState(h Header, body []byte) error {
 	}
 	f.Phase = PhaseReady
 	f.World, f.Previous = b.World, f.World
-	f.Rounds[len(f.Rounds)-1].Env = &b
+	last := &f.Rounds[len(f.Rounds)-1]
+	last.Env, last.EnvSeq = &b, e.Seq
 	return nil
 }
 

@@ -5,5 +5,12 @@
 // Answer records hold the answers of up to MaxChunk agents of one shard, column by column. Fold reads records in stream
 // order and decides which answers are accepted; every room that needs to know uses it, so there is no second opinion.
 //
-// It may import pkg/subjects, pkg/scenario, internal/expression, internal/stats, the NATS client and the codec; never a service.
+// A fork is a run whose first rounds are those of another. Nothing is copied: FollowRun and ReadRun deliver the records of
+// its parents up to where it begins, then its own, and a Fold makes one state of them. So a run that has forks must not be
+// deleted; there is no command yet that deletes runs, and one that is built has to refuse it.
+//
+// Who comes back to a run reads with ContinueRun: of what is before the last env.state only control records. Who verifies or
+// exports reads everything with ReadRun and WithAnswers.
+//
+// It may import pkg/subjects, pkg/scenario, internal/damage, internal/expression, internal/stats, the NATS client and the codec; never a service.
 package runlog

@@ -2,7 +2,6 @@ package runlog
 
 import (
 	"context"
-	"errors"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -49,15 +48,15 @@ func Active(ctx context.Context, js jetstream.JetStream, fn func(run string, exi
 
 // Drive folds a run and calls step whenever the fold has taken in all there is: once after the records that exist, with an
 // empty header, then after each new one. It returns nil when the run is over, which for one that was over at the call is
-// without a step, or the error of the fold, of step, or of ctx. A step that appends a control record and meets ErrConflict
+// without a step, or the error of the fold, of step, or of ctx. It reads as ContinueRun does. A step that appends a control record and meets ErrConflict
 // returns nil: the record that got there first is on its way.
-func Drive(ctx context.Context, js jetstream.JetStream, fold *Fold, filters []string, step func(last Header) error) error {
+func Drive(ctx context.Context, js jetstream.JetStream, fold *Fold, step func(last Header) error) error {
 	live := false
 	caughtUp := func() error {
 		live = true
 		return step(Header{})
 	}
-	err := Follow(ctx, js, 0, filters, caughtUp, func(e Entry) error {
+	return untilDone(ContinueRun(ctx, js, fold, caughtUp, func(e Entry) error {
 		h, err := fold.Apply(e)
 		if err != nil {
 			return err
@@ -71,9 +70,5 @@ func Drive(ctx context.Context, js jetstream.JetStream, fold *Fold, filters []st
 			return errDone
 		}
 		return nil
-	})
-	if errors.Is(err, errDone) {
-		return nil
-	}
-	return err
+	}))
 }

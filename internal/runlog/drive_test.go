@@ -100,7 +100,7 @@ func TestDrive(t *testing.T) {
 
 	drive := func() (kinds []string, f *Fold, err error) {
 		f = NewFold("r1", WithAnswers())
-		err = Drive(t.Context(), js, f, RunSubjects("r1"), func(last Header) error {
+		err = Drive(t.Context(), js, f, func(last Header) error {
 			kinds = append(kinds, last.Kind)
 			var kind string
 			var body any
@@ -153,8 +153,8 @@ func TestDrive(t *testing.T) {
 
 	enough := errors.New("enough")
 	order(t, js, subjects.KindPaused, "r1")
-	require.ErrorIs(t, Drive(t.Context(), js, NewFold("r2"), RunSubjects("r2"), func(Header) error { return enough }), enough)
+	require.ErrorIs(t, Drive(t.Context(), js, NewFold("r2"), func(Header) error { return enough }), enough)
 	order(t, js, subjects.KindPaused, "r2")
-	require.ErrorIs(t, Drive(t.Context(), js, NewFold("r2"), RunSubjects("r2"), func(Header) error { return nil }), ErrOrder)
+	require.ErrorIs(t, Drive(t.Context(), js, NewFold("r2"), func(Header) error { return nil }), ErrOrder)
 	noConsumers(t, js)
 }

@@ -1,12 +1,18 @@
 package runlog
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 var (
 	// ErrVersion: the record was written in a format version this binary does not know.
 	ErrVersion = errors.New("runlog: unknown record version")
 	// ErrDamaged: a record does not decode, its checksum does not match its bytes, or it says what cannot be.
 	ErrDamaged = errors.New("runlog: damaged record")
+	// ErrLost: a record that was acknowledged is lost: its bytes on disk are damaged, or the log ends before it. It is an
+	// ErrDamaged.
+	ErrLost = fmt.Errorf("%w on disk", ErrDamaged)
 	// ErrConflict: a control record was not appended because the log has moved on; fold again and decide anew.
 	ErrConflict = errors.New("runlog: the log has moved on")
 	// ErrOrder: a control record is not allowed in the state the run is in.

@@ -2,6 +2,7 @@ package runlog
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,9 @@ type book struct {
 	t       require.TestingT
 	entries []Entry
 	fold    *Fold
+
+	sequel func() uint64 // the sequence of the next record; nil: three more than the last
+	added  func(Entry)   // is told of each record; nil: nobody
 }
 
 func newBook(t require.TestingT, opts ...Option) *book {
@@ -57,13 +61,20 @@ func newBook(t require.TestingT, opts ...Option) *book {
 // entry is the next record, not yet in the book.
 func (b *book) entry(subject string, data []byte) Entry {
 	n := len(b.entries)
-	return Entry{Subject: subject, Seq: uint64(3 * (n + 1)), Time: epoch.Add(time.Duration(n) * time.Second), Data: data} //nolint:gosec // small
+	seq := uint64(3 * (n + 1)) //nolint:gosec // small
+	if b.sequel != nil {
+		seq = b.sequel()
+	}
+	return Entry{Subject: subject, Seq: seq, Time: epoch.Add(time.Duration(n) * time.Second), Data: data}
 }
 
 func (b *book) add(e Entry) Header {
 	h, err := b.fold.Apply(e)
 	require.NoError(b.t, err)
 	b.entries = append(b.entries, e)
+	if b.added != nil {
+		b.added(e)
+	}
 	return h
 }
 
@@ -98,7 +109,7 @@ func (b *book) close() Closed {
 	c, err := b.fold.Close()
 	require.NoError(b.t, err)
 	b.add(b.control(subjects.KindClosed, b.fold.Round, 0, c))
-	b.add(b.control(subjects.KindEnvState, b.fold.Round, 0, EnvState{World: map[string]float64{"mean": float64(b.fold.Round)}}))
+	b.add(b.control(subjects.KindEnvState, b.fold.Round, 0, EnvState{World: map[string]float64{"mean": float64(b.fold.Round)}, Counted: c.Counted}))
 	return c
 }
 
@@ -148,10 +159,25 @@ func (b *book) plainShard(shard int) *Answers {
 	return chunkOf(0, shard, list...)
 }
 
-// bare is a state without the compiled scenario, which cannot be compared.
+// bare is a state without the compiled scenarios, which cannot be compared.
 func bare(s State) State {
 	s.Scenario = nil
+	s.Past = slices.Clone(s.Past)
+	for i := range s.Past {
+		s.Past[i].Scenario = nil
+	}
 	return s
+}
+
+// fork goes on with the book as a fork of its run after the last round.
+func (b *book) fork(run string, change func(*Created)) {
+	c := b.fold.Created
+	c.Fork = &ForkOf{Run: b.fold.Run, Round: b.fold.Round, Seq: b.fold.CtlSeq}
+	if change != nil {
+		change(&c)
+	}
+	b.fold.Run = run // a fold of the fork: it was given the records of the parent first
+	b.add(b.control(subjects.KindCreated, 0, 0, c))
 }
 
 // replay folds entries anew.

@@ -3,6 +3,9 @@ package runlog
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/myriad-sim/myriad/internal/stats"
@@ -17,24 +20,31 @@ type Entry struct {
 	Data    []byte
 }
 
-// Fold turns the records of one run, applied in stream order, into its state. It is not safe for concurrent use.
+// Fold turns the records of one run, applied in stream order, into its state. It is not safe for concurrent use. Those of a
+// fork come after the ones of its parent that it has inherited; FollowRun and ContinueRun deliver them so.
 //
 // An answer is accepted if it is the first for its (round, agent, question) since the round was last opened, its round is
 // open, and its epoch is that of the latest lease of its shard.
 type Fold struct {
 	State
-	columns []*stats.Column  // of the open or last closed round, by question; nil without WithAnswers
-	digest  *digest          // of the same answers; nil without WithAnswers, with WithColumns and with WithShards
-	left    int              // answers the open round still needs
-	gone    map[string]bool  // incarnations of hosts that shards were taken from; nil before the first
-	last    uint64           // record that held the last accepted answer
-	totals  Closed           // of the answers accepted in the open round
-	told    Closed           // how much of Asked and Duplicates closed records have told of
-	running []*stats.Running // figures of the open round by question, as far as blocks of agents are through; nil without digest
-	figures []Question       // of the open round once it is complete; nil until Close was called
-	chunk   chunk
+	of       string           // the run that the records applied last are of: Run, or one it is a fork of; "" before the first
+	columns  []*stats.Column  // of the open or last closed round, by question; nil without WithAnswers
+	digest   *digest          // of the same answers; nil without WithAnswers, with WithColumns and with WithShards
+	left     int              // answers the open round still needs
+	gone     map[string]bool  // incarnations of hosts that shards were taken from; nil before the first
+	last     uint64           // record that held the last accepted answer
+	totals   Closed           // of the answers accepted in the open round
+	told     Closed           // how much of Asked, Duplicates and damaged closed records have told of
+	damaged  uint64           // records dropped
+	running  []*stats.Running // figures of the open round by question, as far as blocks of agents are through; nil without digest
+	figures  []Question       // of the open round once it is complete; nil until Close was called
+	chunk    chunk
+	progress progress
 	// positions of the accepted answers in chunk
 	positions []int
+
+	since uint64 // up to here only control records are given
+	skims bool   // the round was opened before: its answers are not given, and its closed record is believed
 
 	answers bool
 	trusts  bool                 // takes the digests of closed records as they are
@@ -75,6 +85,17 @@ func NewFold(run string, opts ...Option) *Fold {
 	return f
 }
 
+// Clone returns a fold that stands where f does, with options of its own, and goes on apart from it. It has no answers, so it
+// is to be made between two rounds: when a run is ready for the next.
+func (f *Fold) Clone(opts ...Option) *Fold {
+	out := &Fold{State: f.State, of: f.of, gone: maps.Clone(f.gone), told: f.told, damaged: f.damaged, since: f.Seq}
+	out.Past, out.Rounds, out.Faults = slices.Clip(f.Past), slices.Clip(f.Rounds), slices.Clip(f.Faults)
+	for _, o := range opts {
+		o(out)
+	}
+	return out
+}
+
 // whole reports whether the fold counts every answer of the run.
 func (f *Fold) whole() bool { return f.answers && f.only == nil }
 
@@ -99,17 +120,25 @@ func (f *Fold) Apply(e Entry) (Header, error) {
 		return Header{}, nil
 	}
 	at, err := subjects.ParseLog(e.Subject)
-	if err != nil || at.Run != f.Run {
+	if err != nil {
+		if kind, control := strings.CutPrefix(e.Subject, strings.TrimSuffix(subjects.LogCtlAll(f.Run), ">")); control {
+			return Header{}, fmt.Errorf("%w: record %d is of kind %q, which this binary does not know", ErrVersion, e.Seq, kind)
+		}
+	}
+	if err != nil || !f.follows(at) {
 		return Header{}, fmt.Errorf("%w: record %d is on subject %q", ErrDamaged, e.Seq, e.Subject)
 	}
 	h, err := f.apply(at, e)
 	control := at.Class == subjects.ClassControl
 	if err != nil {
-		err = fmt.Errorf("run %s, record %d: %w", f.Run, e.Seq, err)
+		err = fmt.Errorf("run %s, record %d: %w", at.Run, e.Seq, err)
 		if control || errors.Is(err, ErrVersion) {
 			return h, err
 		}
-		f.fault(e.Time, err.Error())
+		if f.whole() { // others are told by closed records
+			f.damaged++
+			f.fault(e.Time, err.Error())
+		}
 	}
 	f.Seq = e.Seq
 	if control {
@@ -121,7 +150,7 @@ func (f *Fold) Apply(e Entry) (Header, error) {
 func (f *Fold) apply(at subjects.Log, e Entry) (Header, error) {
 	switch at.Class {
 	case subjects.ClassMessage, subjects.ClassCode, subjects.ClassEnv:
-		return Header{Kind: at.Class, Run: f.Run}, nil // their kinds are named like them
+		return Header{Kind: at.Class, Run: at.Run}, nil // their kinds are named like them
 	}
 	h, body, err := Decode(e.Data)
 	if err != nil {
@@ -131,7 +160,7 @@ func (f *Fold) apply(at subjects.Log, e Entry) (Header, error) {
 	if at.Class != subjects.ClassControl {
 		want = at.Class // the kinds of the other classes are named like them
 	}
-	if h.Run != f.Run || h.Kind != want {
+	if h.Run != at.Run || h.Kind != want {
 		return h, fmt.Errorf("%w: %s record of run %q on subject %q", ErrDamaged, h.Kind, h.Run, e.Subject)
 	}
 	switch at.Class {

@@ -40,46 +40,12 @@ func FollowStream(ctx context.Context, js jetstream.JetStream, stream string, st
 	}
 }
 
-// errDone ends a Follow that only reads what is there.
-var errDone = errors.New("done")
-
 // Read delivers the records that exist on the given subjects, in stream order, and returns. It is Follow in all else.
 func Read(ctx context.Context, js jetstream.JetStream, start uint64, filters []string, fn func(Entry) error) error {
-	err := Follow(ctx, js, start, filters, func() error { return errDone }, fn)
-	if errors.Is(err, errDone) {
-		return nil
-	}
-	return err
+	return untilDone(Follow(ctx, js, start, filters, endOfLog, fn))
 }
 
 // ReadStream is Read of a stream that is not the run log.
 func ReadStream(ctx context.Context, js jetstream.JetStream, stream string, start uint64, filters []string, fn func(Entry) error) error {
-	err := FollowStream(ctx, js, stream, start, filters, func() error { return errDone }, fn)
-	if errors.Is(err, errDone) {
-		return nil
-	}
-	return err
-}
-
-// ReadControl folds the control records of a run, without its answers. It returns ErrNoRun if there are none.
-func ReadControl(ctx context.Context, js jetstream.JetStream, run string) (*State, error) {
-	f := NewFold(run)
-	err := Read(ctx, js, 0, []string{subjects.LogCtlAll(run)}, func(e Entry) error {
-		_, err := f.Apply(e)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	if f.Phase == PhaseNone {
-		return nil, fmt.Errorf("%w: %q", ErrNoRun, run)
-	}
-	return &f.State, nil
-}
-
-// RunSubjects are the subjects a fold with answers needs. It is one filter though a fold has no use for messages: where a
-// consumer has several, the broker looks for the next record of each before it delivers one, which took a fifth of the
-// CPU time of a large round. So the fold skips messages.
-func RunSubjects(run string) []string {
-	return []string{subjects.LogAll(run)}
+	return untilDone(FollowStream(ctx, js, stream, start, filters, endOfLog, fn))
 }

@@ -134,7 +134,7 @@ func (h *history) disturb() {
 	question := rapid.IntRange(0, h.questions-1).Draw(h.T, "question")
 	agents := h.some(h.everyone())
 	shard := agents[0] / h.size
-	switch rapid.IntRange(0, 9).Draw(h.T, "disturbance") {
+	switch rapid.IntRange(0, 11).Draw(h.T, "disturbance") {
 	case 0, 1: // an early answer, perhaps a stale owner's
 		h.write(h.fold.Round, rapid.Uint64Range(0, h.fold.Epoch+1).Draw(h.T, "epoch"), question, agents)
 	case 2, 3: // the present owner
@@ -150,7 +150,7 @@ func (h *history) disturb() {
 	case 6: // damage
 		e := h.book.answers(h.fold.Round, h.fold.Grants[shard].Epoch, chunkOf(question, shard, h.say(h.fold.Round, agents[0], question, 0)))
 		if rapid.Bool().Draw(h.T, "misplaced") {
-			e.Subject = subjects.LogAnswer("r1", shard+1)
+			e.Subject = subjects.LogAnswer(h.fold.Run, shard+1)
 		} else if at := rapid.IntRange(sumEnd, len(e.Data)-1).Draw(h.T, "at"); true {
 			e.Data[at] ^= byte(rapid.IntRange(1, 255).Draw(h.T, "bits")) //nolint:gosec // a byte
 		}
@@ -166,6 +166,12 @@ func (h *history) disturb() {
 	case 9:
 		h.put(h.control(subjects.KindPaused, h.fold.Round, 0, Reason{Reason: "why not"}), act{})
 		h.put(h.control(subjects.KindResumed, h.fold.Round, 0, Reason{}), act{})
+	case 10:
+		data, err := EncodeAsked(Header{Run: h.fold.Run, Round: h.fold.Round, Epoch: 1}, Asked{Question: question, Shard: shard, Agents: AskedRanges(agents)})
+		require.NoError(h, err)
+		h.put(h.entry(subjects.LogAsked(h.fold.Run, shard), data), act{})
+	case 11:
+		h.put(h.control(subjects.KindFault, h.fold.Round, 0, FaultNote{Who: "llmproxy", What: "silent"}), act{})
 	}
 }
 
@@ -215,7 +221,7 @@ func (h *history) play(disturbed bool) Closed {
 			require.Equal(h, []any{table[agent][q].status, table[agent][q].value}, []any{col.Status[agent], col.Values[agent]})
 		}
 	}
-	h.put(h.control(subjects.KindEnvState, round, 0, EnvState{World: map[string]float64{"mean": float64(round)}}), act{})
+	h.put(h.control(subjects.KindEnvState, round, 0, EnvState{World: map[string]float64{"mean": float64(round)}, Counted: c.Counted}), act{})
 	return c
 }
 

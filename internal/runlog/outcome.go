@@ -16,14 +16,15 @@ const histogramBins = 50
 // not keep all answers and their digest. Called again for the same opening, as by who could not append the record, it does
 // not compute the figures again.
 func (f *Fold) Close() (Closed, error) {
-	if f.digest == nil || !f.Complete() {
+	if f.digest == nil || f.skims || !f.Complete() {
 		return Closed{}, fmt.Errorf("%w: round %d is not complete", ErrOrder, f.Round)
 	}
 	c := f.totals
 	c.UptoSeq = f.last
 	c.Root = f.digest.root()
 	c.Chain = digestChain(f.Chain, c.Root)
-	c.Asked, c.Duplicates = f.Asked-f.told.Asked, f.Duplicates-f.told.Duplicates
+	c.Asked, c.Duplicates, c.Damaged = f.Asked-f.told.Asked, f.Duplicates-f.told.Duplicates, f.damaged-f.told.Damaged
+	c.Counted = f.Seq
 	if f.figures == nil {
 		for i := range f.Scenario.Turn {
 			f.figures = append(f.figures, f.outcome(i))

@@ -6,6 +6,8 @@ import (
 	"hash/crc32"
 
 	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/myriad-sim/myriad/internal/damage"
 )
 
 // Version is the version of the record envelope and of every body. Fields are only ever appended to either.
@@ -78,8 +80,11 @@ func appendHead(out []byte, h Header) ([]byte, error) {
 func seal(record []byte) { binary.BigEndian.PutUint32(record[sumOffset+1:], checksum(record)) }
 
 // Decode checks the version and the checksum of a record and returns its header and its undecoded body. The body
-// shares memory with data. Errors: ErrVersion, ErrDamaged.
+// shares memory with data. Errors: ErrVersion, ErrDamaged, ErrLost.
 func Decode(data []byte) (Header, []byte, error) {
+	if n, ok := damage.Read(data); ok {
+		return Header{}, nil, Lost(n)
+	}
 	if len(data) < sumEnd || data[0]&0xf0 != 0x90 || data[0]&0x0f < arrayLen || data[sumOffset] != 0xce {
 		return Header{}, nil, fmt.Errorf("%w: not a record envelope", ErrDamaged)
 	}
@@ -100,6 +105,9 @@ func Decode(data []byte) (Header, []byte, error) {
 	}
 	return h, body, nil
 }
+
+// Lost is the error for a record that was found damaged on disk.
+func Lost(n damage.Note) error { return fmt.Errorf("%w: %v", ErrLost, n) }
 
 // decodeBody decodes a control body into a fixed type.
 func decodeBody(body []byte, to any) error {

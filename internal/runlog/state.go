@@ -52,6 +52,7 @@ type State struct {
 	EndedAt    time.Time
 	Population string // content address; "" until populated
 	Scenario   *scenario.Scenario
+	Past       []Past // of a fork: who played the rounds it has inherited, in order; what is counted below is not theirs
 
 	Seq      uint64  // of the last record applied
 	CtlSeq   uint64  // of the last control record: what the next one must expect
@@ -66,7 +67,7 @@ type State struct {
 	Chain    []byte // result hash up to the last closed round
 	World    map[string]float64
 	Previous map[string]float64 // the world one round before World
-	Rounds   []RoundResult      // closed rounds, in order
+	Rounds   []RoundResult      // closed rounds, in order, those inherited first
 	Hash     []byte             // result hash of a finished run
 
 	Expected   uint64  // answers that closed rounds must have
@@ -77,7 +78,7 @@ type State struct {
 	Moves      int     // shards that changed it as planned: their host was drained, or another had fewer
 	LostHosts  int     // hosts they were taken from
 	Faults     []Fault // the first 100, lost hosts among them
-	FaultCount int     // all of them but lost hosts
+	FaultCount int     // all of them but lost hosts; of damaged records those in closed rounds, or by now where the fold has all answers
 }
 
 // Opening names one opening of a round.
@@ -97,7 +98,7 @@ func (s *State) Status() string {
 		return "failed"
 	case s.Paused:
 		return "paused"
-	case s.Round == 0:
+	case s.Round == s.Inherited():
 		return "created"
 	}
 	return "running"

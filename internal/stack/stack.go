@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +18,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/myriad-sim/myriad/internal/bus"
+	"github.com/myriad-sim/myriad/internal/keys"
 	"github.com/myriad-sim/myriad/internal/lifecycle"
+	"github.com/myriad-sim/myriad/internal/monitor"
 	"github.com/myriad-sim/myriad/services/agenthost"
 	"github.com/myriad-sim/myriad/services/bgen"
 	"github.com/myriad-sim/myriad/services/coordinator"
@@ -38,6 +41,7 @@ type Settings struct {
 	Coordinator coordinator.Config `envPrefix:"MYRIAD_COORDINATOR_"`
 	Bgen        bgen.Config        `envPrefix:"MYRIAD_BGEN_"`
 	LLMProxy    llmproxy.Config    `envPrefix:"MYRIAD_LLMPROXY_"`
+	Monitor     monitor.Config     `envPrefix:"MYRIAD_"`
 }
 
 // FromEnv reads the settings from environment variables.
@@ -54,9 +58,11 @@ type Config struct {
 	Services []string // names; nil means all
 	Settings Settings
 
-	// Embedded server: DataDir is set. Listen "" serves this process only.
+	// Embedded server: DataDir is set. Listen "" serves this process only. With Keys the server has TLS and users, and may
+	// listen off loopback; each service then connects as its own user.
 	DataDir string
 	Listen  string
+	Keys    keys.Dir
 	// Server elsewhere: DataDir is "".
 	Connect bus.ConnectConfig
 }
@@ -70,6 +76,8 @@ type Stack struct {
 	conns  []*nats.Conn // all, each service has its own
 	group  *lifecycle.Group
 
+	seen        []string             // streams whose services cannot work without them, and may see
+	monitor     *monitor.Server      // nil without one
 	coordinator *coordinator.Service // nil without one
 }
 
@@ -90,11 +98,18 @@ func Start(ctx context.Context, cfg Config, log *slog.Logger) (*Stack, error) {
 }
 
 func (s *Stack) start(ctx context.Context) error {
-	var err error
+	err := s.listenToProbes(ctx)
+	if err != nil {
+		return err
+	}
 	if s.cfg.DataDir != "" {
-		if s.server, err = bus.StartServer(ctx, bus.ServerConfig{DataDir: s.cfg.DataDir, Listen: s.cfg.Listen, Log: s.log}); err != nil {
+		if s.server, err = bus.StartServer(ctx, s.serverConfig()); err != nil {
 			return err
 		}
+	}
+	want, err := s.wanted()
+	if err != nil {
+		return err
 	}
 	if s.conn, err = s.connect(ctx, ""); err != nil {
 		return err
@@ -103,20 +118,10 @@ func (s *Stack) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("stack: jetstream: %w", err)
 	}
-	options := bus.Options{Replicas: s.cfg.Connect.Replicas}
-	if err := bus.Provision(ctx, js, options); err != nil {
+	if err := s.streams(ctx, js, want); err != nil {
 		return err
 	}
-	s.group.Add("provision", newProvisioner(s.conn, js, options, s.log))
-	want := s.cfg.Services
-	if want == nil {
-		want = Names
-	}
-	for _, name := range want {
-		if !slices.Contains(Names, name) {
-			return fmt.Errorf("%w: %q; there are %s", ErrUnknownService, name, strings.Join(Names, ", "))
-		}
-	}
+	var services []lifecycle.Service
 	for _, name := range Names {
 		if !slices.Contains(want, name) {
 			continue
@@ -126,10 +131,17 @@ func (s *Stack) start(ctx context.Context) error {
 			return err
 		}
 		s.group.Add(name, svc)
+		services = append(services, svc)
 	}
 	if err := s.group.Start(ctx); err != nil {
 		return err
 	}
+	for _, svc := range services {
+		if err := s.monitored(svc); err != nil {
+			return err
+		}
+	}
+	s.ready(js)
 	return s.leaveAddress()
 }
 
@@ -139,9 +151,13 @@ func (s *Stack) connect(ctx context.Context, service string) (*nats.Conn, error)
 	name := strings.TrimSuffix("myriad "+service, " ")
 	var nc *nats.Conn
 	var err error
-	if s.server != nil {
+	switch {
+	case s.server != nil && s.cfg.Keys != "":
+		// Whoever started the stack made the streams, so that is the user for everything else.
+		nc, err = s.server.ConnectAs(name, s.cfg.Keys.Seed(keys.Role(cmp.Or(service, string(keys.Coordinator)))))
+	case s.server != nil:
 		nc, err = s.server.Connect(name)
-	} else {
+	default:
 		cfg := s.cfg.Connect
 		if service != "" {
 			cfg.Name = strings.TrimSuffix(cfg.Name+" "+service, " ")
@@ -175,6 +191,7 @@ func (s *Stack) build(ctx context.Context, name string) (lifecycle.Service, erro
 	case "bgen":
 		return bgen.New(nc, s.log, set.Bgen)
 	case "llmproxy":
+		set.LLMProxy.Strict = s.offLoopback()
 		if set.LLMProxy.Registerer == nil {
 			set.LLMProxy.Registerer = prometheus.DefaultRegisterer
 		}
@@ -207,7 +224,11 @@ func (s *Stack) Wait(ctx context.Context) error { return s.group.Wait(ctx) }
 
 // Stop stops the services in reverse order, then the connection and the embedded server, and waits for all of it.
 func (s *Stack) Stop(ctx context.Context) error {
-	err := s.group.Stop(ctx)
+	var err error
+	if s.monitor != nil { // first: its metrics ask the services
+		err = s.monitor.Stop(ctx)
+	}
+	err = errors.Join(err, s.group.Stop(ctx))
 	for _, nc := range slices.Backward(s.conns) {
 		nc.Close()
 	}

@@ -94,7 +94,7 @@ type acknowledgement struct {
 // tellFirst sends a request without waiting for the answer.
 func (c *Client) tellFirst(subject string, r wire.Request, data []byte) (a acknowledgement, err error) {
 	a.answer = make(chan *nats.Msg, 1)
-	if a.sub, err = c.nc.ChanSubscribe(nats.NewInbox(), a.answer); err != nil {
+	if a.sub, err = c.nc.ChanSubscribe(c.nc.NewInbox(), a.answer); err != nil {
 		return a, err
 	}
 	m := nats.NewMsg(subject)

@@ -42,6 +42,7 @@ func (r *resolver) budget() {
 		switch m := r.s.Model(name); {
 		case m == nil:
 			r.suggest(row.key, expression.Nearest(name, r.doc.Models.names()), "there is no model %q", clipped(name))
+		case m.Replay(): // of a run that had this budget; it spends nothing now
 		case m.Behavioural():
 			r.at(row.key, "model %q (%s) costs nothing; a budget is for language models", name, m.Provider)
 		case c.at != nil && len(c.at.entries) == 0:
@@ -61,7 +62,7 @@ func (r *resolver) budget() {
 func (r *resolver) spenders() {
 	speaks := func(b Block) bool {
 		m := r.s.Model(b.Model)
-		return m == nil || !m.Behavioural() // one that is unknown is reported elsewhere
+		return m == nil || !m.Behavioural() || m.Replay() // one that is unknown is reported elsewhere
 	}
 	if !slices.ContainsFunc(r.s.Blocks, speaks) {
 		r.at(r.doc.Budget.at, "a budget can spend nothing here: no block of agents has a language model")

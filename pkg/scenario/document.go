@@ -58,7 +58,7 @@ type backgroundDoc struct {
 
 type modelDoc struct {
 	place
-	Provider word `key:"provider" required:"true" enum:"openai,levelk,scripted,dummy,agent,replay" later:"replay" doc:"openai: a language model behind an OpenAI-compatible server. levelk: a behavioural player of the scenario's game. scripted: answers by expressions. dummy: waits, then answers at random. agent: a code agent, a program of your own. replay: the answers of an earlier run."`
+	Provider word `key:"provider" required:"true" enum:"openai,levelk,scripted,dummy,agent,replay" doc:"openai: a language model behind an OpenAI-compatible server. levelk: a behavioural player of the scenario's game. scripted: answers by expressions. dummy: waits, then answers at random. agent: a code agent, a program of your own. replay: what was answered in an earlier run, without asking any model."`
 
 	Endpoints   list[word] `key:"endpoints" when:"openai" required:"true" doc:"Base URLs of the servers, such as http://localhost:8000/v1."`
 	Model       word       `key:"model" when:"openai" required:"true" doc:"Name of the model, as the server knows it."`
@@ -82,6 +82,8 @@ type modelDoc struct {
 
 	Host  word `key:"host" when:"agent" required:"true" doc:"Name of the program that serves the agent, such as js-1."`
 	Agent word `key:"agent" when:"agent" required:"true" doc:"Name of the agent there. It plays all agents whose model this is, and is told the number of each."`
+
+	Run word `key:"run" when:"replay" required:"true" doc:"Id of the run whose completions are played again. They are found by round, agent, question and attempt."`
 }
 
 type gameDoc struct {

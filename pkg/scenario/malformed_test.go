@@ -78,9 +78,11 @@ var malformedBase = []malformation{
 
 	// Models.
 	{"unknown provider", "provider: levelk", "provider: levlk",
-		`f.yaml:15:22: "levlk" is not one of openai, levelk, scripted, dummy, agent >> levelk`},
-	{"provider to come", "provider: dummy, latency: 1s", "provider: replay",
-		`f.yaml:21:21: "replay" is not yet supported`},
+		`f.yaml:15:22: "levlk" is not one of openai, levelk, scripted, dummy, agent, replay >> levelk`},
+	{"replay of no run", "provider: dummy, latency: 1s", "provider: replay",
+		`f.yaml:21:10: "run" is missing`},
+	{"replay of what is no run", "provider: dummy, latency: 1s", "provider: replay, run: a run",
+		`f.yaml:21:34: "a run" is not the id of a run, such as guess-two-thirds-k7q2m4xa`},
 	{"key of another provider", "provider: levelk, tau: 1.5", "provider: levelk, tau: 1.5, temperature: 1",
 		`f.yaml:15:40: "temperature" is not a key of provider "levelk"`},
 	{"missing key of a provider", "    model: some-model\n", "",

@@ -19,7 +19,7 @@ type Overrides struct {
 	Rounds *int              `msgpack:"rounds,omitempty" json:"rounds,omitempty"`
 	Seed   *uint64           `msgpack:"seed,omitempty" json:"seed,omitempty"`
 	Set    map[string]string `msgpack:"set,omitempty" json:"set,omitempty"`       // path such as vars.ratio -> value as YAML
-	Models map[string]string `msgpack:"models,omitempty" json:"models,omitempty"` // name -> openai:URL:MODEL, levelk:TAU, dummy:LATENCY, agent:HOST/AGENT
+	Models map[string]string `msgpack:"models,omitempty" json:"models,omitempty"` // name -> openai:URL:MODEL, levelk:TAU, dummy:LATENCY, agent:HOST/AGENT, replay:RUN
 }
 
 // apply changes the document's tree. Models come first, so that Set can refine them; the plain numbers win over Set.
@@ -189,8 +189,10 @@ func overrideModel(root *node, name, value string, p *problems) {
 	case provider == "agent" && agent != "":
 		out.put("host", scalar(host))
 		out.put("agent", scalar(agent))
+	case provider == "replay" && rest != "":
+		out.put("run", scalar(rest))
 	default:
-		p.addFlag(flag, path, "want openai:URL:MODEL, levelk:TAU, dummy:LATENCY or agent:HOST/AGENT, such as openai:http://localhost:8000/v1:Qwen/Qwen2-7B-Instruct", "")
+		p.addFlag(flag, path, "want openai:URL:MODEL, levelk:TAU, dummy:LATENCY, agent:HOST/AGENT or replay:RUN, such as openai:http://localhost:8000/v1:Qwen/Qwen2-7B-Instruct", "")
 		return
 	}
 	models.put(name, out)

@@ -68,6 +68,7 @@ func TestOverrideModel(t *testing.T) {
 		"openai:http://host:7b":                              {Provider: "openai", Endpoints: []string{"http://host"}, Model: "7b"},
 		"openai:http://host/v1:org/model:tag/x":              {Provider: "openai", Endpoints: []string{"http://host/v1"}, Model: "org/model:tag/x"},
 		"dummy:250ms":                                        {Provider: "dummy", Latency: 250e6},
+		"replay:past-k7q2m4xa":                               {Provider: "replay", Run: "past-k7q2m4xa"},
 		"agent:js-1/alice/2":                                 {Provider: "agent", Host: "js-1", Agent: "alice/2"},
 		`levelk:persona.education == "Ph.D." ? 2 : vars.low`: {Provider: "levelk", Tau: `persona.education == "Ph.D." ? 2 : vars.low`},
 	} {
@@ -80,7 +81,7 @@ func TestOverrideModel(t *testing.T) {
 	require.Equal(t, "other", s.Model("server").Model)
 }
 
-const wantModel = "want openai:URL:MODEL, levelk:TAU, dummy:LATENCY or agent:HOST/AGENT, such as openai:http://localhost:8000/v1:Qwen/Qwen2-7B-Instruct"
+const wantModel = "want openai:URL:MODEL, levelk:TAU, dummy:LATENCY, agent:HOST/AGENT or replay:RUN, such as openai:http://localhost:8000/v1:Qwen/Qwen2-7B-Instruct"
 
 func TestOverrideErrors(t *testing.T) {
 	set := func(path, value string) scenario.Overrides {

@@ -25,6 +25,8 @@ func (r *resolver) models() {
 			out.Latency = int64(m.Latency.v)
 		case "agent":
 			r.outside(&out, m)
+		case "replay":
+			r.replay(&out, m)
 		}
 		r.s.Models = append(r.s.Models, out)
 	}
@@ -81,6 +83,16 @@ func (r *resolver) outside(out *Model, m modelDoc) {
 		}
 	}
 	r.bounds(out, m)
+}
+
+var runPattern = regexp.MustCompile(`^[a-z0-9-]{1,100}$`)
+
+// replay resolves a model that says again what was said in an earlier run.
+func (r *resolver) replay(out *Model, m modelDoc) {
+	out.Run = m.Run.v
+	if m.Run.set() && !runPattern.MatchString(out.Run) {
+		r.at(m.Run.at, "%q is not the id of a run, such as guess-two-thirds-k7q2m4xa", clipped(out.Run))
+	}
 }
 
 // checkEndpoint refuses what is not a plain base URL. A URL with a password in it would end up in the run's record.

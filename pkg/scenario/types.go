@@ -54,7 +54,7 @@ type Category struct {
 // Model is a named player model. Only the fields of its provider are set.
 type Model struct {
 	Name     string `msgpack:"name"`     // the key under models:
-	Provider string `msgpack:"provider"` // openai, levelk, scripted, dummy, agent
+	Provider string `msgpack:"provider"` // openai, levelk, scripted, dummy, agent, replay
 
 	// openai
 	Endpoints   []string `msgpack:"endpoints,omitempty"` // base URLs
@@ -83,6 +83,9 @@ type Model struct {
 	// agent
 	Host  string `msgpack:"host,omitempty" json:",omitempty"`  // stable name of the program that serves the code agent
 	Agent string `msgpack:"agent,omitempty" json:",omitempty"` // the agent's name there
+
+	// replay
+	Run string `msgpack:"run,omitempty" json:",omitempty"` // the run that is played again
 }
 
 // Behavioural reports whether the model is anything but a language model that the scenario names: it has no tokens and no
@@ -91,6 +94,9 @@ func (m Model) Behavioural() bool { return m.Provider != "openai" }
 
 // Outside reports whether a code agent plays: a program of somebody's own, of which only what it answers is known.
 func (m Model) Outside() bool { return m.Provider == "agent" }
+
+// Replay reports whether the model says again what was said in an earlier run, of language models or of others.
+func (m Model) Replay() bool { return m.Provider == "replay" }
 
 // Game states the facts of a known game, for behavioural players and scorecards; it is never sent to a real model.
 // The programs see vars only.

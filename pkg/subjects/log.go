@@ -35,6 +35,7 @@ const (
 	KindFinished  = "finished"
 	KindFailed    = "failed"
 	KindFault     = "fault"
+	KindDamaged   = "damaged" // a note in the place of a record of any class that was lost on disk, see internal/damage
 )
 
 // Log is a parsed run log subject.
@@ -128,7 +129,7 @@ func ParseLog(subject string) (Log, error) {
 func knownKind(kind string) bool {
 	switch kind {
 	case KindCreated, KindPopulated, KindLease, KindOpened, KindClosed, KindEnvState, KindPaused, KindResumed,
-		KindCancelled, KindFinished, KindFailed, KindFault:
+		KindCancelled, KindFinished, KindFailed, KindFault, KindDamaged:
 		return true
 	}
 	return false

@@ -24,6 +24,7 @@ type asker struct {
 	prefix string
 	sub    *nats.Subscription
 	lost   time.Duration
+	began  time.Time
 
 	id      atomic.Uint64
 	bytes   *gate // of open requests
@@ -54,7 +55,7 @@ type pendingCall struct {
 	mu    sync.Mutex
 	to    replies
 	bytes int64        // of the request, given back when it is over
-	heard atomic.Int64 // unix nanoseconds of the last sign of life, at first of the asking
+	heard atomic.Int64 // when there was a sign of life last, at first of the asking: nanoseconds since the asker began
 	over  bool
 
 	received atomic.Bool // a proxy has taken it
@@ -77,7 +78,7 @@ var (
 
 func newAsker(nc *nats.Conn, log *slog.Logger, cfg Config) (*asker, error) {
 	a := &asker{
-		nc: nc, log: log, prefix: nats.NewInbox() + ".", lost: cfg.Lost, bytes: newGate(cfg.InFlightBytes),
+		nc: nc, log: log, prefix: nc.NewInbox() + ".", lost: cfg.Lost, began: time.Now(), bytes: newGate(cfg.InFlightBytes),
 		pending: map[uint64]*pendingCall{}, stop: make(chan struct{}),
 	}
 	for range max(2, runtime.GOMAXPROCS(0)) {
@@ -99,6 +100,10 @@ func newAsker(nc *nats.Conn, log *slog.Logger, cfg Config) (*asker, error) {
 	return a, nil
 }
 
+// now is how long the asker has been there, in nanoseconds. The clock on the wall may jump, and would take every proxy for lost
+// or none.
+func (a *asker) now() int64 { return int64(time.Since(a.began)) }
+
 // newID is an ID for a request.
 func (a *asker) newID() uint64 { return a.id.Add(1) }
 
@@ -107,7 +112,7 @@ func (a *asker) newID() uint64 { return a.id.Add(1) }
 // be sent, else errNotSent.
 func (a *asker) send(subject string, id uint64, data []byte, to replies) error {
 	p := &pendingCall{to: to, bytes: int64(len(data))}
-	p.heard.Store(time.Now().UnixNano())
+	p.heard.Store(a.now())
 	a.mu.Lock()
 	a.pending[id] = p
 	a.mu.Unlock()
@@ -158,7 +163,7 @@ func (a *asker) deliver(id uint64, m *nats.Msg) {
 	if p == nil {
 		return // a late answer to a request that was given up; its calls were sent again
 	}
-	p.heard.Store(time.Now().UnixNano())
+	p.heard.Store(a.now())
 	if m.Header.Get("Status") == "503" {
 		a.end(id, p, errNoProxy)
 		return

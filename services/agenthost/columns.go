@@ -121,8 +121,8 @@ func (c *columns) item(at int, status stats.Status, value int64, it *item) {
 	c.TokensIn[at], c.TokensOut[at], c.Calls[at], c.Retries[at] = it.in, it.out, it.calls, it.retries
 	c.Served[at], c.PromptSHA[at] = it.served, it.sha
 	c.paid(at, it.shared, it.apportioned)
-	if len(it.all) > 1 {
-		setAttempts(&c.Answers, at, it.all)
+	if all := it.attempts(); len(all) > 0 {
+		setAttempts(&c.Answers, at, all)
 	}
 	if it.refused != "" {
 		setReason(&c.Answers, at, it.refused)

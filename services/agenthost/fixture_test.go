@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -181,10 +182,10 @@ func (s *stage) eventually(ok func() bool, what string) {
 	require.Empty(s, s.damaged())
 }
 
-// damaged are the faults of the log that are not pauses.
+// damaged are the faults of the log itself that are not pauses.
 func (s *stage) damaged() (out []runlog.Fault) {
 	for _, f := range s.fold.Faults {
-		if len(f.What) < 6 || f.What[:6] != "paused" {
+		if f.Who == "" && !strings.HasPrefix(f.What, "paused") {
 			out = append(out, f)
 		}
 	}

@@ -61,8 +61,11 @@ func (r *run) reach(ctx context.Context, s *shard, rounds []*pastRound, number, 
 	old := newShard(r, s.index, s.first, s.n, s.epoch)
 	old.kept = -1
 	gained := map[int]*shard{s.index: old}
-	filters := []string{subjects.LogCtlAll(r.id), subjects.LogAnswer(r.id, s.index)}
-	err := r.readBack(ctx, gained, filters, func(e runlog.Entry) bool { return old.round >= oldest })
+	filters := func(run string) []string {
+		return append(runlog.ControlSubjects(run), subjects.LogAnswer(run, s.index))
+	}
+	read := func(fn func(runlog.Entry) error) error { return runlog.ReadRun(ctx, r.svc.js, r.id, filters, fn) }
+	err := r.readBack(nil, gained, read, func(runlog.Entry) bool { return old.round >= oldest })
 	if err != nil {
 		return nil, fmt.Errorf("agenthost: run %s: rounds %d to %d of shard %d: %w", r.id, first, oldest-1, s.index, err)
 	}

@@ -47,11 +47,27 @@ func (it *item) took(retries uint8, in, out uint32) {
 	it.out = uint32(min(uint64(it.out)+uint64(out), math.MaxUint32))
 }
 
-// completed notes a completion.
-func (it *item) completed(purpose uint8, served, text string) {
-	it.all = append(it.all, runlog.Attempt{Kind: purpose, Number: it.attempt, Text: text})
+// completed notes a completion, of which text is as much as is read.
+func (it *item) completed(purpose uint8, served, text string, cut, clipped bool) {
+	it.all = append(it.all, runlog.Attempt{Kind: purpose, Number: it.attempt, Text: text, Cut: cut, Clipped: clipped})
 	it.served = served
 	it.attempt++
+}
+
+// rejected notes that a server would not take a call.
+func (it *item) rejected(purpose uint8, why string) {
+	it.refused = why
+	it.all = append(it.all, runlog.Attempt{Kind: purpose, Number: it.attempt, Refused: why})
+}
+
+// attempts are the calls behind the answer, nil where that is one whose completion is the reply and says all there is.
+func (it *item) attempts() []runlog.Attempt {
+	if len(it.all) == 1 {
+		if a := it.all[0]; a.Text == it.reply && !a.Cut && !a.Clipped && a.Refused == "" {
+			return nil
+		}
+	}
+	return it.all
 }
 
 // clip cuts a reply to the longest that is read: what is behind can never be part of an answer, and would fill memory,

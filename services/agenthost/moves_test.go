@@ -273,7 +273,7 @@ func TestRoundOpenedAgain(t *testing.T) {
 	s := newStage(t)
 	h := s.host(patient())
 	p := s.proxy(func(a asked) {
-		if a.Calls[0].Attempt == attemptsPerOpening {
+		if a.Calls[0].Attempt == llm.AttemptsPerOpening {
 			numbers(a)
 			return
 		}

@@ -29,7 +29,8 @@ func (b *batch) read(at int, r *llm.Result, i int) {
 	completion := r.Text[i]
 	text, cut, spec := clip(completion), slices.Contains(r.Cut, uint32(i)), b.spec() //nolint:gosec // a position
 	if b.purpose == llm.PurposeExtract {
-		it := b.item(at, r, i, &text)
+		it := b.item(at, r, i)
+		it.completed(b.purpose, r.Served, text, cut, len(text) < len(completion))
 		got, err := b.round.readers[b.question].Extraction(completion)
 		got, err = believe(spec, got, err, cut)
 		b.extracted(at, it, got, err)
@@ -37,7 +38,8 @@ func (b *batch) read(at int, r *llm.Result, i int) {
 	}
 	got, err := b.round.readers[b.question].Rule(completion)
 	got, err = believe(spec, got, err, cut)
-	taken := err == nil && (spec.Extract != "always" || b.round.behavioural[b.block])
+	plain := r.Plain || b.round.behavioural[b.block]
+	taken := err == nil && (spec.Extract != "always" || plain)
 	var value int64
 	var unfit error
 	if taken {
@@ -47,13 +49,14 @@ func (b *batch) read(at int, r *llm.Result, i int) {
 	if got.Repaired || b.purpose == llm.PurposeReask {
 		status = stats.Repaired
 	}
-	if taken && unfit == nil && b.items == nil {
+	if taken && unfit == nil && b.items == nil && !cut {
 		b.got.first(at, status, value, text, r, i)
 		b.got.PromptSHA[at] = b.shas[at]
 		b.ready = append(b.ready, at)
 		return
 	}
-	it := b.item(at, r, i, &text)
+	it := b.item(at, r, i)
+	it.completed(b.purpose, r.Served, text, cut, len(text) < len(completion))
 	it.reply = text
 	switch {
 	case taken && unfit == nil:
@@ -66,7 +69,7 @@ func (b *batch) read(at int, r *llm.Result, i int) {
 	switch {
 	case errors.Is(err, reading.ErrRefusal):
 		b.over(at, it, stats.Refused, 0)
-	case taken || spec.Extract == "rule" || b.round.behavioural[b.block] || errors.Is(err, reading.ErrOutOfRange):
+	case taken || spec.Extract == "rule" || plain || errors.Is(err, reading.ErrOutOfRange):
 		b.askAgain(at, it)
 	default:
 		it.purpose = llm.PurposeExtract
@@ -74,9 +77,8 @@ func (b *batch) read(at int, r *llm.Result, i int) {
 	}
 }
 
-// item is the item of a position, which is made where the first reply was not the answer, with completion i taken in: its
-// text, or nil where there is none.
-func (b *batch) item(at int, r *llm.Result, i int, text *string) *item {
+// item is the item of a position, which is made where the first reply was not simply the answer, with call i counted.
+func (b *batch) item(at int, r *llm.Result, i int) *item {
 	var it *item
 	if b.items != nil {
 		it = b.items[at]
@@ -85,17 +87,14 @@ func (b *batch) item(at int, r *llm.Result, i int, text *string) *item {
 	}
 	it.took(r.Retries[i], r.TokensIn[i], r.TokensOut[i])
 	it.apportioned = it.apportioned || r.Apportioned
-	if text != nil {
-		it.completed(b.purpose, r.Served, *text)
-	}
 	return it
 }
 
 // rejected goes on after a call whose content a server would not take: asking the same again would end there too. A call
 // that was to read a reply is made up for by asking the agent again.
 func (b *batch) rejected(at int, r *llm.Result, i int) {
-	it := b.item(at, r, i, nil)
-	it.refused = r.Error[i]
+	it := b.item(at, r, i)
+	it.rejected(b.purpose, r.Error[i])
 	if b.purpose == llm.PurposeExtract {
 		b.askAgain(at, it)
 		return

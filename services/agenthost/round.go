@@ -33,15 +33,12 @@ type round struct {
 	own         []bool     // by block: the model reads the agent's own last answers
 }
 
-// attemptsPerOpening separates the logical attempts of a round that is opened again from those before.
-const attemptsPerOpening = 1 << 16
-
 func shared(s *scenario.Scenario, number int, o runlog.Opened) template.Shared {
 	return template.Shared{Vars: s.Vars, World: o.World, Previous: o.Previous, Round: number, Rounds: s.Rounds, Size: s.Population.Size}
 }
 
 func newRound(s *scenario.Scenario, number int, o runlog.Opened, prompts *prompt.Round) (*round, error) {
-	r := &round{number: number, attempt: uint32(o.Attempt) * attemptsPerOpening, prompts: prompts} //nolint:gosec // small
+	r := &round{number: number, attempt: uint32(o.Attempt) * llm.AttemptsPerOpening, prompts: prompts} //nolint:gosec // small
 	r.env = expression.Env{Vars: s.Vars, World: o.World, Previous: o.Previous, Round: number, Size: s.Population.Size}
 	game, err := gameFacts(s, r.env, o)
 	if err != nil {
@@ -79,7 +76,7 @@ func newRound(s *scenario.Scenario, number int, o runlog.Opened, prompts *prompt
 		r.models = append(r.models, data)
 		r.subjects = append(r.subjects, subjects.Chat(m.Name))
 		r.names = append(r.names, slices.Repeat([]string{m.Name}, runlog.MaxChunk))
-		r.behavioural = append(r.behavioural, m.Behavioural())
+		r.behavioural = append(r.behavioural, m.Behavioural() && !m.Replay()) // of what is played again each result says what it is
 		persona, own := readsAgent(s, *m)
 		r.persona, r.own = append(r.persona, persona), append(r.own, own)
 	}

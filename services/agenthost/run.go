@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/myriad-sim/myriad/internal/population"
 	"github.com/myriad-sim/myriad/internal/prompt"
@@ -24,7 +25,8 @@ type run struct {
 	logger     *slog.Logger
 	scenario   *scenario.Scenario
 	population *population.Population
-	lanes      []*lane // by block; those of blocks with the same model are the same
+	lanes      []*lane        // by block; those of blocks with the same model are the same
+	marks      []*runlog.Fold // folds that stand behind the last rounds, oldest first; the control goroutine's
 
 	mu        sync.Mutex
 	bound     map[int]*prompt.Round // of rounds that are remembered
@@ -39,24 +41,38 @@ type run struct {
 	reason    string            // why it halted, to be told to the coordinator
 	over      bool
 	wakeup    chan struct{}
+
+	read atomic.Uint64 // the last control record that was applied
+
+	faults incidents
 }
 
 func newRun(svc *Service, id string) *run {
 	return &run{
 		svc: svc, id: id, logger: svc.log.With("run", id), shards: map[int]*shard{}, bound: map[int]*prompt.Round{},
-		wakeup: make(chan struct{}, 1), listeners: map[int]listener{},
+		wakeup: make(chan struct{}, 1), listeners: map[int]listener{}, faults: incidents{wakeup: make(chan struct{}, 1)},
 	}
 }
 
 // follow applies the run's control records until ctx is done. It returns early only when the log says what cannot be.
 func (r *run) follow(ctx context.Context) error {
 	fold := runlog.NewFold(r.id)
-	return runlog.Follow(ctx, r.svc.js, 0, []string{subjects.LogCtlAll(r.id)}, nil, func(e runlog.Entry) error {
+	return runlog.FollowRun(ctx, r.svc.js, r.id, runlog.ControlSubjects, nil, func(e runlog.Entry) error {
 		h, err := fold.Apply(e)
 		if err != nil {
 			return err
 		}
-		return r.apply(ctx, &fold.State, h)
+		if h.Kind == subjects.KindEnvState {
+			r.mark(fold)
+		}
+		if h.Run != r.id { // of a run that this one is a fork of
+			return nil
+		}
+		if err := r.apply(ctx, &fold.State, h); err != nil {
+			return err
+		}
+		r.read.Store(e.Seq)
+		return nil
 	})
 }
 
@@ -110,14 +126,15 @@ func (r *run) wake() {
 }
 
 // bind returns the templates of a round, from memory where the round is remembered.
-func (r *run) bind(number int, o runlog.Opened) (*prompt.Round, error) {
+func (r *run) bind(s *runlog.State) (*prompt.Round, error) {
+	number := s.Round
 	r.mu.Lock()
 	b := r.bound[number]
 	r.mu.Unlock()
 	if b != nil {
 		return b, nil
 	}
-	b, err := prompt.NewRound(r.scenario, shared(r.scenario, number, o))
+	b, err := prompt.NewRound(s.Scenario, shared(s.Scenario, number, s.Opened)) // an inherited round has the scenario of its run
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +159,7 @@ func (r *run) block(agent int) int {
 }
 
 func (r *run) opened(s *runlog.State) {
-	bound, err := r.bind(s.Round, s.Opened)
+	bound, err := r.bind(s)
 	var next *round
 	if err == nil {
 		next, err = newRound(r.scenario, s.Round, s.Opened, bound)
@@ -193,6 +210,14 @@ func (r *run) trouble(block int, what string) {
 
 // asking returns the round in which agents may be asked now, nil if none may.
 func (r *run) asking() *round {
+	if r.svc.resting() {
+		return nil
+	}
+	return r.playing()
+}
+
+// playing is the round that the run is in, nil if it must not go on now.
+func (r *run) playing() *round {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.paused || r.halted || r.over {
@@ -222,12 +247,21 @@ func (r *run) owned() []*shard {
 	return slices.SortedFunc(maps.Values(r.shards), func(a, b *shard) int { return a.index - b.index })
 }
 
-func (r *run) agents() int {
+// counts are the agents of this host, and its shards while the run goes on.
+func (r *run) counts() (agents, shards int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n := 0
 	for _, s := range r.shards {
-		n += s.n
+		agents += s.n
 	}
-	return n
+	if !r.over {
+		shards = len(r.shards)
+	}
+	return agents, shards
+}
+
+func (r *run) isOver() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.over
 }

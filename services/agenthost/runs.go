@@ -42,6 +42,7 @@ func (s *Service) take(ctx context.Context, id string) {
 		}
 	})
 	s.done.Go(func() { r.report(ctx) })
+	s.done.Go(func() { r.tellFaults(ctx) })
 }
 
 // ended keeps an ended run for questions to its agents, and forgets the oldest kept one beyond the limit.

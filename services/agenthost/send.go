@@ -59,7 +59,7 @@ func (r *run) sendWhen(b *batch, admit func(bytes int64) bool) {
 	w := writers.Get().(*writer)
 	defer writers.Put(w)
 	for from := 0; from < len(b.agents); {
-		if r.asking() != b.round || !r.owns(b.shard) {
+		if !r.may(b) || !r.owns(b.shard) {
 			r.giveBack(b, b.agents[from:])
 			return
 		}
@@ -226,6 +226,9 @@ func (r *run) retry(b *batch, why error) {
 		r.trouble(b.block, why.Error())
 		r.giveBack(rest, rest.agents)
 		return
+	}
+	if errors.Is(why, errProxyLost) {
+		r.faults.add(r.svc.cfg.Lost, len(open))
 	}
 	r.logger.Debug("model calls go out again", "round", b.round.number, "calls", len(open), "why", why)
 	untaken := errors.Is(why, errUntaken)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -36,6 +37,9 @@ type Service struct {
 	code     *actor.Runtime // code agents
 	micro    micro.Service
 	register jetstream.KeyValue
+	stream   jetstream.Stream // the run log
+	beats    beats
+	draining atomic.Bool
 
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -76,6 +80,7 @@ func New(nc *nats.Conn, log *slog.Logger, cfg Config) (*Service, error) {
 	s := &Service{
 		nc: nc, js: js, log: log.With("service", "agenthost", "host", cfg.ID), cfg: cfg,
 		flight: newGate(int64(cfg.InFlight)), direct: semaphore.NewWeighted(maxDirect), runs: map[string]*held{}, failed: make(chan error, 1),
+		beats: beats{fence: &fence{began: time.Now()}, soon: make(chan struct{}, 1)},
 		beat: hosts.Beat{
 			ID: cfg.ID, Incarnation: incarnation, Address: address, PID: os.Getpid(), Started: time.Now().UTC(),
 			CPUs: runtime.GOMAXPROCS(0),
@@ -98,7 +103,7 @@ func (s *Service) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("agenthost: stream %s: %w", subjects.StreamLog, err)
 	}
-	s.register = register
+	s.register, s.stream = register, stream
 	if s.appender, err = newAppender(s.nc, s.log); err != nil {
 		return err
 	}
@@ -129,15 +134,10 @@ func (s *Service) open(ctx context.Context) error {
 	}); err != nil {
 		return fmt.Errorf("agenthost: register: %w", err)
 	}
-	err = s.micro.AddEndpoint("info", micro.HandlerFunc(func(req micro.Request) {
-		if err := req.RespondJSON(s.now()); err != nil {
-			s.log.Warn("info not answered", "error", err)
-		}
-	}), micro.WithEndpointSubject(subjects.Service("agenthost", "info")))
-	if err != nil {
-		return fmt.Errorf("agenthost: register: %w", err)
+	if err := s.serveMicro(); err != nil {
+		return err
 	}
-	return hosts.Put(ctx, s.register, s.now())
+	return s.say(ctx)
 }
 
 // Failed reports an error that ended the service's work.
@@ -161,7 +161,7 @@ func (s *Service) Stop(ctx context.Context) error {
 	errs := []error{s.code.Stop(ctx)} // first: its agents use what comes after
 	connected := s.nc.IsConnected()
 	if connected {
-		errs = append(errs, hosts.Remove(ctx, s.register, s.beat.Incarnation))
+		errs = append(errs, s.leave(ctx))
 		if s.micro != nil {
 			errs = append(errs, s.micro.Stop())
 		}
@@ -188,34 +188,4 @@ func (s *Service) goUnlessStopped(fn func()) bool {
 		s.done.Go(fn)
 	}
 	return !s.stopped
-}
-
-func (s *Service) now() hosts.Beat {
-	b := s.beat
-	b.InFlight = int(s.flight.inUse())
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	b.MemoryBytes = m.Sys
-	b.Agents = s.code.Agents()
-	s.mu.Lock()
-	for _, h := range s.runs {
-		b.Agents += h.run.agents()
-	}
-	s.mu.Unlock()
-	return b
-}
-
-func (s *Service) announce(ctx context.Context) {
-	t := time.NewTicker(s.cfg.Heartbeat)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-			if err := hosts.Put(ctx, s.register, s.now()); err != nil && ctx.Err() == nil {
-				s.log.Warn("heartbeat not written", "error", err)
-			}
-		}
-	}
 }

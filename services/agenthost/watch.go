@@ -82,7 +82,7 @@ func (a *asker) look(silence bool) (lost int) {
 		all = append(all, open{id, p})
 	}
 	a.mu.Unlock()
-	now := time.Now().UnixNano()
+	now := a.now()
 	for _, o := range all {
 		if silence && now-o.p.heard.Load() > int64(a.lost) {
 			a.end(o.id, o.p, errProxyLost)

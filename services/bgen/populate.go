@@ -137,15 +137,21 @@ func (s *Service) populate(ctx context.Context, j *job) (remote.Reply, error) {
 	}
 	p, size, err := s.stored(ctx, j.hash)
 	reused := err == nil
-	if !reused {
+	if absent := errors.Is(err, remote.ErrNotFound); !reused {
 		if p, err = population.Draw(ctx, j.spec, func(done, total int) {
 			j.total.Store(int64(total))
 			j.done.Store(int64(done))
 		}); err != nil {
 			return remote.Reply{}, err
 		}
-		if size, err = s.put(ctx, p); err != nil {
-			return remote.Reply{}, err
+		if absent { // another bgen may have been asked too; what it has stored is not stored again
+			_, size, err = s.stored(ctx, j.hash)
+			reused = err == nil
+		}
+		if !reused {
+			if size, err = s.put(ctx, p); err != nil {
+				return remote.Reply{}, err
+			}
 		}
 	}
 	return remote.Reply{

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nats.go/micro"
 
+	"github.com/myriad-sim/myriad/internal/objects"
 	"github.com/myriad-sim/myriad/internal/population/remote"
 	"github.com/myriad-sim/myriad/pkg/subjects"
 )
@@ -36,6 +37,11 @@ type Service struct {
 	giveUp context.CancelCauseFunc // ends all work
 	work   sync.WaitGroup
 
+	tidyEach   time.Duration
+	abandoned  time.Duration // after so long a pause nobody goes on storing
+	endTidying context.CancelFunc
+	tidying    sync.WaitGroup
+
 	mu       sync.Mutex
 	started  bool
 	stopping bool
@@ -50,6 +56,7 @@ func New(nc *nats.Conn, log *slog.Logger, cfg Config) (*Service, error) {
 	}
 	return &Service{
 		nc: nc, log: log.With("service", subjects.ServiceBgen), cfg: cfg, workers: make(chan struct{}, cfg.Workers),
+		tidyEach: objects.Abandoned, abandoned: objects.Abandoned,
 	}, nil
 }
 
@@ -90,6 +97,9 @@ func (s *Service) Start(ctx context.Context) error {
 		return errors.Join(fmt.Errorf("bgen: register: %w", err), s.micro.Stop())
 	}
 	s.giveUp, s.started = giveUp, true
+	tidying, end := context.WithCancel(work)
+	s.endTidying = end
+	s.tidying.Go(func() { s.tidy(tidying, js) })
 	return nil
 }
 
@@ -103,6 +113,8 @@ func (s *Service) Stop(ctx context.Context) error {
 	}
 	s.stopping = true
 	s.mu.Unlock()
+	s.endTidying()
+	s.tidying.Wait()
 	err := s.micro.Stop()
 	defer s.giveUp(errStopping)
 	release := context.AfterFunc(ctx, func() { s.giveUp(errStopping) })

@@ -51,41 +51,31 @@ func answerOf(t testing.TB, d *driver, agent int) runlog.Entry {
 // A step looks at every shard, so it is not taken for every answer, but for the last of a round. A late one calls for none.
 func TestStepsAreTakenWhenTheyMayDecide(t *testing.T) {
 	d := offline(t, 4, 2)
-	d.svc.hosts = []hosts.Beat{{ID: "h2", Incarnation: "new"}} // so the first step grants a lease, for which there is no broker
 	for agent := range 3 {
 		require.NoError(t, d.apply(t.Context(), answerOf(t, d, agent)))
 	}
+	// The first thing that a step does is to look for hosts, of which there is no observer.
 	require.Panics(t, func() { _ = d.apply(t.Context(), answerOf(t, d, 3)) })
 	require.True(t, d.fold.Complete())
 	require.NoError(t, d.apply(t.Context(), answerOf(t, d, 0)))
-}
-
-func TestOwnersOfShards(t *testing.T) {
-	living := []hosts.Beat{{Incarnation: "a"}, {Incarnation: "b"}}
-	var grants []runlog.Grant
-	for _, owner := range []string{"", "a", "a", "gone", "lost", "b", "", "a"} {
-		grants = append(grants, runlog.Grant{Incarnation: owner})
-	}
-	load, orphans := owners(grants, living)
-	require.Equal(t, []int{3, 1}, load)
-	require.Equal(t, []runlog.Range{{First: 0, End: 1}, {First: 3, End: 5}, {First: 6, End: 7}}, orphans)
-	require.Equal(t, []runlog.Range{{First: 0, End: 1}, {First: 3, End: 4}}, cut(orphans, 2))
 }
 
 // BenchmarkLease is what the poke of each second costs a run of ten million agents.
 func BenchmarkLease(b *testing.B) {
 	d := offline(b, 4, 2)
 	d.fold.Grants = nil
+	v := &hosts.View{Settled: true, Gathered: true}
 	for host := range 8 {
 		name := fmt.Sprint("host", host)
-		d.svc.hosts = append(d.svc.hosts, hosts.Beat{Incarnation: name})
+		v.Hosts = append(v.Hosts, hosts.Living{Beat: hosts.Beat{ID: name, Incarnation: name}})
 		for range 1225 {
-			d.fold.Grants = append(d.fold.Grants, runlog.Grant{Incarnation: name, Epoch: 1})
+			d.fold.Grants = append(d.fold.Grants, runlog.Grant{Host: name, Incarnation: name, Epoch: 1})
 		}
 	}
+	now := time.Now()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, ok := d.lease(); ok {
+		if _, ok := d.lease(v, now); ok {
 			b.Fatal("every shard has an owner")
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -32,10 +33,13 @@ type driver struct {
 	held     bool // an unfinished run of an earlier process, not to be driven before it is resumed
 	drawing  bool // a population is being drawn
 	drawn    string
-	refused  string // why it cannot be drawn
-	waiting  bool   // said that there are no hosts
+	refused  string                         // why it cannot be drawn
+	waiting  bool                           // said that there are no hosts
+	leader   string                         // the coordinator that decided last; "": none yet
+	owned    atomic.Pointer[map[string]int] // shards by incarnation of a host
 	finished chan struct{}
 	outages  outages
+	faults   incidents
 
 	projected control.Info // what lists show
 }
@@ -82,12 +86,16 @@ func (d *driver) follow(ctx context.Context) error {
 	})
 	defer poked.Wait()
 	defer cancel()
-	return runlog.Follow(ctx, d.svc.js, 0, runlog.RunSubjects(d.id),
+	return runlog.ContinueRun(ctx, d.svc.js, d.fold,
 		func() error {
 			d.mu.Lock()
 			defer d.mu.Unlock()
+			if err := d.whole(ctx); err != nil {
+				return err
+			}
 			d.live = true
 			d.outages.listen(time.Now())
+			d.faults.live(&d.fold.State, d.leader, d.svc.cfg.ID)
 			err := d.stepOrOver(ctx)
 			d.project(ctx)
 			return err
@@ -101,6 +109,10 @@ func (d *driver) apply(ctx context.Context, e runlog.Entry) error {
 	defer d.mu.Unlock()
 	faults, decided, complete := d.fold.FaultCount, d.fold.CtlSeq, d.fold.Complete()
 	h, err := d.fold.Apply(e)
+	if d.fold.CtlSeq > decided && h.Kind != subjects.KindEnvState && h.Kind != subjects.KindFault {
+		d.leader = h.Writer // the others are nobody's decisions
+	}
+	d.faults.hear(h, e, d.fold.CtlSeq > decided, d.svc.cfg.ID)
 	if n := len(d.fold.Faults); d.fold.FaultCount > faults && n > 0 && d.live {
 		d.log.Warn("fault", "what", d.fold.Faults[n-1].What)
 	}
@@ -147,6 +159,10 @@ func (d *driver) stepOrOver(ctx context.Context) error {
 
 // try takes a step. One that fails is taken again: the service pokes every driver each second.
 func (d *driver) try(ctx context.Context) {
+	if !d.leads(ctx) {
+		d.follows()
+		return
+	}
 	if err := d.step(ctx); err != nil && ctx.Err() == nil {
 		d.log.Error("step failed, it is tried again", "error", err)
 	}
@@ -155,17 +171,22 @@ func (d *driver) try(ctx context.Context) {
 // step appends at most one record. d.mu is held.
 func (d *driver) step(ctx context.Context) error {
 	s := &d.fold.State
-	if s.Phase == runlog.PhaseNone || d.held {
+	if s.Phase == runlog.PhaseNone || d.held || d.svc.isLost(d.id) != nil {
 		return nil
+	}
+	if noted, err := d.noteFaults(ctx); noted {
+		return err
+	}
+	if s.Phase > runlog.PhaseCreated && d.svc.nc.IsConnected() { // in paused runs, too: hosts come, go and drain all the same
+		if l, ok := d.lease(d.svc.observer.View(), time.Now()); ok {
+			return d.append(ctx, subjects.KindLease, s.Round, s.Epoch+1, l)
+		}
 	}
 	if waits, err := d.wait(ctx); waits {
 		return err
 	}
 	if s.Phase == runlog.PhaseCreated {
 		return d.populate(ctx)
-	}
-	if l, ok := d.lease(); ok {
-		return d.append(ctx, subjects.KindLease, s.Round, s.Epoch+1, l)
 	}
 	for _, g := range s.Grants {
 		if g.Epoch == 0 {

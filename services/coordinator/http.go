@@ -7,38 +7,31 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
-)
-
-var (
-	// ErrNotLoopback: the HTTP API was told to listen where other machines reach it.
-	ErrNotLoopback = errors.New("coordinator: the HTTP API listens on this machine only")
-	// ErrPortTaken: another program listens on the address of the HTTP API.
-	ErrPortTaken = errors.New("coordinator: the HTTP address is taken")
 )
 
 const (
 	headerTimeout = 5 * time.Second  // to send the headers of a request
 	idleTimeout   = 2 * time.Minute  // of a kept connection
 	writeTimeout  = 30 * time.Second // of a response, or of one write of a stream
+	bodyTimeout   = 30 * time.Second
 	headerBytes   = 64 << 10
 )
 
 // server is the HTTP API of a coordinator.
 type server struct {
-	svc        *Service
-	log        *slog.Logger
-	http       *http.Server
-	addr       string
-	closing    chan struct{}      // closed when the server begins to stop: event streams end
-	cancel     context.CancelFunc // ends the requests that are left
-	operations int                // of the API, registered so far
-	work       sync.WaitGroup     // the accept loop and the counting of metrics
-	conns      sync.WaitGroup     // one for each connection
+	svc         *Service
+	log         *slog.Logger
+	http        *http.Server
+	addr        string
+	access      *access
+	closing     chan struct{}      // closed when the server begins to stop: event streams end
+	cancel      context.CancelFunc // ends the requests that are left
+	operations  int                // of the API, registered so far
+	bodyTimeout time.Duration      // to send the body of a request
+	work        sync.WaitGroup     // the accept loop
+	conns       sync.WaitGroup     // one for each connection
 
 	mu       sync.Mutex
 	stopping bool
@@ -54,18 +47,21 @@ func (s *Service) HTTPAddr() string {
 }
 
 // listen opens the listener of the HTTP API and serves it until stop. ctx bounds all requests. Errors: ErrNotLoopback,
-// ErrPortTaken.
+// ErrPortTaken, ErrAccess.
 func (s *Service) listen(ctx context.Context) (*server, error) {
-	l, err := listenLoopback(ctx, s.cfg.HTTP)
+	l, names, err := listen(ctx, s.cfg)
 	if err != nil {
 		return nil, err
 	}
+	who, err := newAccess(s.cfg, names)
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	base, cancel := context.WithCancel(ctx)
 	v := &server{
-		svc: s, log: s.log, addr: l.Addr().String(), cancel: cancel, closing: make(chan struct{}), open: map[net.Conn]http.ConnState{},
+		svc: s, log: s.log, addr: l.Addr().String(), access: who, bodyTimeout: bodyTimeout, cancel: cancel, closing: make(chan struct{}), open: map[net.Conn]http.ConnState{},
 	}
-	counts := newMetrics(s)
-	handler, err := v.handler(counts)
+	handler, err := v.handler(s.metrics)
 	if err != nil {
 		cancel()
 		return nil, errors.Join(err, l.Close())
@@ -84,7 +80,6 @@ func (s *Service) listen(ctx context.Context) (*server, error) {
 			s.fail(ctx, fmt.Errorf("coordinator: HTTP on %s: %w", v.addr, err))
 		}
 	})
-	v.work.Go(func() { counts.count(base) })
 	s.log.Info("HTTP API listens", "address", v.addr)
 	return v, nil
 }
@@ -129,33 +124,4 @@ func (v *server) track(c net.Conn, state http.ConnState) {
 		}
 	}
 	v.open[c] = state
-}
-
-func listenLoopback(ctx context.Context, addr string) (net.Listener, error) {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return nil, fmt.Errorf("coordinator: HTTP address %q, want one such as 127.0.0.1:8080: %w", addr, err)
-	}
-	if !loopback(host) {
-		return nil, fmt.Errorf("%w, not on %s: it has neither TLS nor credentials yet; set --http (MYRIAD_COORDINATOR_HTTP) to "+
-			"127.0.0.1:8080 and let others in through an SSH tunnel or a proxy that has both", ErrNotLoopback, addr)
-	}
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("%w: %s; stop what listens there, or choose another address with --http (MYRIAD_COORDINATOR_HTTP)", ErrPortTaken, addr)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("coordinator: cannot listen on %s: %w", addr, err)
-	}
-	return l, nil
-}
-
-// loopback reports whether a host, written without brackets, is reached from this machine only. Names other than
-// localhost are not looked up: what they resolve to can change after the check.
-func loopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
 }

@@ -27,14 +27,14 @@ func TestAddressesItDoesNotListenOn(t *testing.T) {
 		says []string
 	}{
 		{taken.Addr().String(), ErrPortTaken, []string{taken.Addr().String(), "--http"}},
-		{"0.0.0.0:0", ErrNotLoopback, []string{"0.0.0.0:0", "--http", "127.0.0.1:8080"}},
+		{"0.0.0.0:0", ErrNotLoopback, []string{"0.0.0.0:0", "--http", "127.0.0.1:8080", "--keys", "HTTP_TOKEN"}},
 		{":0", ErrNotLoopback, nil},
 		{"[::]:0", ErrNotLoopback, nil},
 		{"192.0.2.1:8080", ErrNotLoopback, nil},
 		{"localhost.example.com:8080", ErrNotLoopback, nil},
 		{"127.0.0.1", nil, []string{"127.0.0.1:8080"}},
 	} {
-		l, err := listenLoopback(t.Context(), c.addr)
+		l, _, err := listen(t.Context(), Config{HTTP: c.addr})
 		require.Error(t, err, c.addr)
 		require.Nil(t, l)
 		if c.want != nil {
@@ -189,7 +189,7 @@ func TestStopLetsRequestsFinishAndThenCutsThemOff(t *testing.T) {
 					case <-r.Context().Done():
 					}
 				})}
-			l, err := listenLoopback(t.Context(), "127.0.0.1:0")
+			l, _, err := listen(t.Context(), Config{HTTP: "127.0.0.1:0"})
 			require.NoError(t, err)
 			v.work.Go(func() { _ = v.http.Serve(l) })
 			got := make(chan error, 1)

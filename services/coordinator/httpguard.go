@@ -4,10 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"runtime/debug"
-	"strings"
 	"time"
 )
 
@@ -38,9 +36,16 @@ func (v *server) guard(next http.Handler) http.Handler {
 		h.Set("X-Frame-Options", "DENY")
 		// A connection without deadlines cannot have one set; it is then not a network connection either.
 		_ = http.NewResponseController(w).SetWriteDeadline(began.Add(writeTimeout))
-		if !allowedHost(r.Host) {
-			v.write(w, r, newProblem(http.StatusMisdirectedRequest, codeForbidden,
-				fmt.Sprintf("this server is not %.80q; call it localhost, 127.0.0.1 or [::1]", r.Host)))
+		if r.ContentLength != 0 { // not of others: their connection is read from as long as a stream lasts
+			_ = http.NewResponseController(w).SetReadDeadline(began.Add(v.bodyTimeout))
+		}
+		if !v.access.named(r.Host) {
+			v.write(w, r, newProblem(http.StatusMisdirectedRequest, codeForbidden, fmt.Sprintf("this server is not %.80q; "+
+				"call it localhost, 127.0.0.1 or [::1], by a name in its certificate, or by one of MYRIAD_COORDINATOR_HTTP_HOSTS", r.Host)))
+			return
+		}
+		if !open(r) && !v.access.holds(r) {
+			v.unauthorized(w, r)
 			return
 		}
 		r.Body = drained{r.Body}
@@ -60,15 +65,6 @@ func (b drained) Close() error {
 		err = nil
 	}
 	return errors.Join(err, b.ReadCloser.Close())
-}
-
-// allowedHost is the defence against DNS rebinding: a foreign name that resolves to this machine is refused.
-func allowedHost(hostport string) bool {
-	host, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		host = strings.TrimSuffix(strings.TrimPrefix(hostport, "["), "]")
-	}
-	return loopback(host)
 }
 
 // recovered answers a request whose handler panicked. What is half sent is cut off, so that nobody takes it for whole.

@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/myriad-sim/myriad/internal/control"
@@ -21,6 +22,11 @@ func (s *Service) current(ctx context.Context) ([]control.Info, error) {
 		s.mu.Unlock()
 		if !driven && !list[i].Over() {
 			st, err := s.read(ctx, list[i].ID)
+			if errors.Is(err, ErrDamaged) || errors.Is(err, ErrNoRun) {
+				s.giveUp(ctx, list[i].ID, err)
+				list[i] = s.damagedInfo(ctx, list[i].ID, err.Error())
+				continue
+			}
 			if err != nil {
 				return nil, err
 			}

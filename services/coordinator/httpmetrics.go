@@ -23,6 +23,8 @@ type metrics struct {
 	answers  prometheus.Counter
 	runs     *prometheus.Desc
 	hosts    *prometheus.Desc
+	answered *prometheus.Desc
+	expected *prometheus.Desc
 }
 
 func newMetrics(s *Service) *metrics {
@@ -33,8 +35,10 @@ func newMetrics(s *Service) *metrics {
 		answers:  prometheus.NewCounter(prometheus.CounterOpts{Name: "myriad_answers_accepted_total", Help: "Answers accepted in rounds closed since the coordinator started."}),
 		runs:     prometheus.NewDesc("myriad_runs", "Runs by state.", []string{"state"}, nil),
 		hosts:    prometheus.NewDesc("myriad_hosts", "Agent hosts that show signs of life.", nil, nil),
+		answered: prometheus.NewDesc("myriad_round_answered", "Answers so far in the open rounds of running runs.", nil, nil),
+		expected: prometheus.NewDesc("myriad_round_expected", "Answers that the open rounds of running runs need.", nil, nil),
 	}
-	m.registry.MustRegister(m.rounds, m.answers, m)
+	m.registry.MustRegister(m)
 	return m
 }
 
@@ -46,12 +50,17 @@ func (m *metrics) handler() http.Handler {
 
 // Describe names what Collect gives.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
-	ch <- m.runs
-	ch <- m.hosts
+	for _, d := range []*prometheus.Desc{m.runs, m.hosts, m.answered, m.expected} {
+		ch <- d
+	}
+	m.rounds.Describe(ch)
+	m.answers.Describe(ch)
 }
 
 // Collect counts runs and hosts.
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
+	m.rounds.Collect(ch)
+	m.answers.Collect(ch)
 	ch <- prometheus.MustNewConstMetric(m.hosts, prometheus.GaugeValue, float64(len(m.svc.living())))
 	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
 	defer cancel()
@@ -61,13 +70,25 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		return
 	}
 	states := map[string]int{"created": 0, "running": 0, "paused": 0, "finished": 0, "failed": 0, "cancelled": 0}
+	answered, expected := 0, 0
 	for _, i := range list {
 		states[i.State]++
+		if i.State == "running" {
+			answered, expected = answered+i.Answered, expected+i.Expected
+		}
 	}
+	ch <- prometheus.MustNewConstMetric(m.answered, prometheus.GaugeValue, float64(answered))
+	ch <- prometheus.MustNewConstMetric(m.expected, prometheus.GaugeValue, float64(expected))
 	for state, n := range states {
 		ch <- prometheus.MustNewConstMetric(m.runs, prometheus.GaugeValue, float64(n), state)
 	}
 }
+
+// Describe names what Collect gives.
+func (s *Service) Describe(ch chan<- *prometheus.Desc) { s.metrics.Describe(ch) }
+
+// Collect gives the coordinator's metrics of this moment. It may be called between Start and Stop, by any goroutine.
+func (s *Service) Collect(ch chan<- prometheus.Metric) { s.metrics.Collect(ch) }
 
 // count reads closed records as they are appended, until ctx is done.
 func (m *metrics) count(ctx context.Context) {

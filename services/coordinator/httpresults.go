@@ -110,6 +110,11 @@ func (v *server) again(st *runlog.State) string {
 		}
 	}
 	base := "http://" + v.addr + "/v1/runs"
+	if f := st.Created.Fork; f != nil && f.Round > 0 {
+		q.Del("agents") // they are those of the other run
+		q.Set("at_round", strconv.Itoa(f.Round))
+		return fmt.Sprintf("curl -X POST '%s/%s/fork?%s'", base, f.Run, q.Encode())
+	}
 	return fmt.Sprintf("curl -o %[1]s %[2]s/%[3]s/scenario\ncurl --data-binary @%[1]s '%[2]s?%[4]s'", scenarioFile, base, st.Run, q.Encode())
 }
 

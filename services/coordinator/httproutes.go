@@ -14,6 +14,7 @@ import (
 	"github.com/myriad-sim/myriad/internal/control"
 	"github.com/myriad-sim/myriad/internal/hosts"
 	"github.com/myriad-sim/myriad/internal/report"
+	"github.com/myriad-sim/myriad/internal/runlog"
 )
 
 const apiText = `Start simulations, follow them and fetch their results.
@@ -42,10 +43,14 @@ func (v *server) handler(counts *metrics) (http.Handler, error) {
 	}
 	api := humago.New(mux, cfg)
 	v.routeRuns(api)
+	v.routeFork(api)
 	v.routeResults(api)
 	v.routeEvents(api)
 	v.routeStack(api)
 	mux.Handle("GET /metrics", counts.handler())
+	if v.access.guard {
+		mux.HandleFunc("POST "+pathLogin, v.login)
+	}
 	if err := v.describe(mux, api); err != nil {
 		return nil, err
 	}
@@ -95,6 +100,7 @@ var runFields = map[string]string{
 	"rounds":      "Rounds it plays at most.",
 	"answered":    "Answers of the open round so far.",
 	"expected":    "Answers a round needs.",
+	"fork":        "The run whose rounds up to the given one are the first of this run, which is a fork.",
 	"result_hash": "Equal for equal results; of a finished run.",
 }
 
@@ -106,13 +112,16 @@ func schemaName(t reflect.Type, hint string) string {
 	if name, ok := map[reflect.Type]string{
 		reflect.TypeFor[control.Info]():   "Run",
 		reflect.TypeFor[runDetail]():      "RunDetail",
-		reflect.TypeFor[hosts.Beat]():     "Host",
+		reflect.TypeFor[control.ForkOf](): "ForkOf",
+		reflect.TypeFor[hosts.Status]():   "Host",
 		reflect.TypeFor[usageBody]():      "Usage",
 		reflect.TypeFor[useBody]():        "Use",
 		reflect.TypeFor[heldBody]():       "Held",
 		reflect.TypeFor[capsBody]():       "Caps",
 		reflect.TypeFor[capBody]():        "Cap",
 		reflect.TypeFor[httpProblem]():    "Problem",
+		reflect.TypeFor[report.Fault]():   "Incident",
+		reflect.TypeFor[runlog.ForkOf]():  "Parent",
 		reflect.TypeFor[httpFault]():      "Fault",
 		reflect.TypeFor[report.Round]():   "Round",
 		reflect.TypeFor[report.Outcome](): "Outcome",

@@ -59,6 +59,12 @@ func (v *server) routeRuns(api huma.API) {
 		Description: "It goes on where it stopped. The body, if there is one, says what the run may spend from now on: caps are totals from " +
 			"its beginning, those that are not named stay as they are, and one below what is spent already is refused.",
 	}, v.resume)
+	operation(v, api, huma.Operation{
+		OperationID: "replay-run", Method: http.MethodPost, Path: "/v1/runs/{id}/replay", Tags: []string{tagRuns}, Summary: "Play a run again without models",
+		Description: "Starts a run with the same scenario and overrides in which every model says what it said then, so that no model is asked " +
+			"and the result hash is the same. With changed settings old replies are read by other rules; what was never said then stops the run.",
+		DefaultStatus: http.StatusAccepted,
+	}, v.replay)
 }
 
 // optional is a query parameter that can be told apart from its zero value.
@@ -85,16 +91,21 @@ func (o *optional[T]) pointer() *T {
 	return &o.Value
 }
 
-type submitInput struct {
-	Agents  optional[int]    `query:"agents" doc:"Number of agents instead of the scenario's."`
-	Rounds  optional[int]    `query:"rounds" doc:"Number of rounds instead of the scenario's."`
-	Seed    optional[uint64] `query:"seed" doc:"Seed instead of the scenario's."`
-	Set     []string         `query:"set,explode" nullable:"false" doc:"PATH=VALUE changes a setting of the scenario, such as vars.ratio=1/2. May be repeated."`
-	Model   []string         `query:"model,explode" nullable:"false" doc:"NAME=SPEC changes a model: openai:URL:MODEL, levelk:TAU, dummy:LATENCY or agent:HOST/AGENT. May be repeated."`
-	RawBody []byte           `contentType:"application/yaml"`
+// OverrideInput are the parameters that change a scenario. It is exported for huma, which reads fields of embedded types only then.
+type OverrideInput struct {
+	Agents optional[int]    `query:"agents" doc:"Number of agents instead of the scenario's."`
+	Rounds optional[int]    `query:"rounds" doc:"Number of rounds instead of the scenario's."`
+	Seed   optional[uint64] `query:"seed" doc:"Seed instead of the scenario's."`
+	Set    []string         `query:"set,explode" nullable:"false" doc:"PATH=VALUE changes a setting of the scenario, such as vars.ratio=1/2. May be repeated."`
+	Model  []string         `query:"model,explode" nullable:"false" doc:"NAME=SPEC changes a model: openai:URL:MODEL, levelk:TAU, dummy:LATENCY, agent:HOST/AGENT or replay:RUN. May be repeated."`
 }
 
-func (in *submitInput) overrides() (scenario.Overrides, error) {
+type submitInput struct {
+	OverrideInput
+	RawBody []byte `contentType:"application/yaml"`
+}
+
+func (in *OverrideInput) overrides() (scenario.Overrides, error) {
 	o := scenario.Overrides{Agents: in.Agents.pointer(), Rounds: in.Rounds.pointer(), Seed: in.Seed.pointer()}
 	var err error
 	if o.Set, err = pairs("set", in.Set); err != nil {
@@ -135,6 +146,28 @@ func (v *server) submit(ctx context.Context, in *submitInput) (*submitOutput, er
 	ctx, cancel := context.WithTimeout(ctx, orderTimeout)
 	defer cancel()
 	run, err := v.svc.submit(ctx, control.Submission{File: scenarioFile, Source: string(in.RawBody), Overrides: o})
+	if err != nil {
+		return nil, err
+	}
+	return &submitOutput{Location: "/v1/runs/" + run.ID, Body: run}, nil
+}
+
+type replayInput struct {
+	ID string `path:"id" doc:"Id of the run to play again." example:"guess-two-thirds-4kq2m7xa"`
+	OverrideInput
+}
+
+func (v *server) replay(ctx context.Context, in *replayInput) (*submitOutput, error) {
+	if err := runID(in.ID); err != nil {
+		return nil, err
+	}
+	o, err := in.overrides()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, orderTimeout)
+	defer cancel()
+	run, err := v.svc.replay(ctx, control.Again{Run: in.ID, Overrides: o})
 	if err != nil {
 		return nil, err
 	}

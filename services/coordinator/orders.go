@@ -30,10 +30,17 @@ func (s *Service) submit(ctx context.Context, in control.Submission) (control.In
 	if size < 1 || size > 65536 {
 		return control.Info{}, &control.Problem{Code: "invalid", Detail: fmt.Sprintf("shard_size %d, want 1..65536", size)}
 	}
-	created := runlog.Created{
+	return s.begin(ctx, sc.Name, sc, runlog.Created{
 		Name: sc.Name, File: in.File, Source: []byte(in.Source), Overrides: in.Overrides, Agents: sc.Population.Size, ShardSize: size,
+	})
+}
+
+// begin records a run of this process, under an id that begins with a name.
+func (s *Service) begin(ctx context.Context, name string, sc *scenario.Scenario, created runlog.Created) (control.Info, error) {
+	if err := s.replayable(ctx, sc); err != nil {
+		return control.Info{}, err
 	}
-	id := newID(sc.Name)
+	id := newID(name)
 	h := runlog.Header{Kind: subjects.KindCreated, Run: id, Writer: s.cfg.ID}
 	s.claim(id, true) // the first look at the log may come after this record, and find it an old one
 	if _, err := runlog.AppendControl(ctx, s.js, h, created, 0); err != nil {
@@ -41,10 +48,14 @@ func (s *Service) submit(ctx context.Context, in control.Submission) (control.In
 		return control.Info{}, err
 	}
 	s.log.Info("run created", "run", id, "scenario", sc.Name, "agents", sc.Population.Size)
-	return control.Info{
-		ID: id, Scenario: sc.Name, State: "created", Seed: sc.Seed, Agents: sc.Population.Size, Rounds: sc.Rounds,
+	i := control.Info{
+		ID: id, Scenario: sc.Name, State: "created", Seed: sc.Seed, Agents: sc.Population.Size, Rounds: sc.Rounds, Fork: forkOf(&created),
 		Expected: sc.Population.Size * len(sc.Turn), Created: time.Now().UTC(),
-	}, nil
+	}
+	if i.Fork != nil && i.Fork.Round > 0 {
+		i.Round, i.Answered = i.Fork.Round, i.Expected
+	}
+	return i, nil
 }
 
 // claim says that a run is one of this process, or that it is not after all.
@@ -210,6 +221,9 @@ func (s *Service) hearTrouble(ctx context.Context, t runlog.Trouble) error {
 
 // status is the state of a run, with the progress of its open round where this coordinator drives it.
 func (s *Service) status(ctx context.Context, run string) (control.Info, error) {
+	if err := s.isLost(run); err != nil {
+		return s.damagedInfo(ctx, run, err.Error()), nil
+	}
 	s.mu.Lock()
 	d := s.drivers[run]
 	s.mu.Unlock()
@@ -232,7 +246,13 @@ func (s *Service) status(ctx context.Context, run string) (control.Info, error) 
 }
 
 func (s *Service) read(ctx context.Context, run string) (*runlog.State, error) {
+	if err := s.isLost(run); err != nil {
+		return nil, err
+	}
 	st, err := runlog.ReadControl(ctx, s.js, run)
+	if err != nil && damaged(err) {
+		return nil, fmt.Errorf("%w: %w; see: myriad verify %s", ErrDamaged, err, run)
+	}
 	if errors.Is(err, runlog.ErrNoRun) {
 		return nil, fmt.Errorf("%w: %q", ErrNoRun, run)
 	}
@@ -243,6 +263,7 @@ func info(s *runlog.State) control.Info {
 	i := control.Info{
 		ID: s.Run, Scenario: s.Created.Name, State: s.Status(), Reason: s.Reason, Seed: s.Scenario.Seed, Agents: s.Created.Agents,
 		Round: s.Round, Rounds: s.Scenario.Rounds, Waiting: s.Waiting, Expected: s.Created.Agents * len(s.Scenario.Turn), Created: s.CreatedAt.UTC(),
+		Fork: forkOf(&s.Created), Seq: s.CtlSeq,
 	}
 	if s.Phase != runlog.PhaseOpen && s.Round > 0 {
 		i.Answered = i.Expected

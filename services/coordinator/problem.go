@@ -17,17 +17,20 @@ import (
 
 // Codes of problems, for programs; those of package control are among them.
 const (
-	codeInvalid     = "invalid"
-	codeNotFound    = "not_found"
-	codeOver        = "over"
-	codeNotPaused   = "not_paused"
-	codeTooLittle   = "too_little"
-	codeForbidden   = "forbidden"
-	codeMethod      = "method_not_allowed"
-	codeTooLarge    = "too_large"
-	codeTimeout     = "timeout"
-	codeUnavailable = "unavailable"
-	codeInternal    = "internal"
+	codeInvalid      = "invalid"
+	codeNotFound     = "not_found"
+	codeOver         = "over"
+	codeDamaged      = "damaged"
+	codeNotPaused    = "not_paused"
+	codeTooLittle    = "too_little"
+	codeLastHost     = "last_host"
+	codeForbidden    = "forbidden"
+	codeUnauthorized = "unauthorized"
+	codeMethod       = "method_not_allowed"
+	codeTooLarge     = "too_large"
+	codeTimeout      = "timeout"
+	codeUnavailable  = "unavailable"
+	codeInternal     = "internal"
 )
 
 // httpProblem is every error answer of the HTTP API: problem details of RFC 9457 with two members of our own.
@@ -36,7 +39,7 @@ type httpProblem struct {
 	Title  string      `json:"title" doc:"The status in words."`
 	Status int         `json:"status" doc:"The HTTP status."`
 	Detail string      `json:"detail" doc:"What went wrong, for people."`
-	Code   string      `json:"code" doc:"What went wrong, for programs." enum:"invalid,not_found,over,not_paused,too_little,forbidden,method_not_allowed,too_large,timeout,unavailable,internal"`
+	Code   string      `json:"code" doc:"What went wrong, for programs." enum:"invalid,not_found,over,damaged,not_paused,too_little,last_host,forbidden,unauthorized,method_not_allowed,too_large,timeout,unavailable,internal"`
 	Errors []httpFault `json:"errors,omitempty" nullable:"false" doc:"Every single fault that was found."`
 }
 
@@ -96,7 +99,7 @@ func (v *server) explain(ctx context.Context, what string, err error) *httpProbl
 		return newProblem(http.StatusUnprocessableEntity, codeInvalid, p.Detail)
 	case codeNotFound:
 		return noRun()
-	case codeOver, codeNotPaused, codeTooLittle:
+	case codeOver, codeDamaged, codeNotPaused, codeTooLittle, codeLastHost:
 		return newProblem(http.StatusConflict, p.Code, strings.TrimPrefix(p.Detail, "coordinator: "))
 	}
 	if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {

@@ -44,6 +44,14 @@ func (s *Service) serve(ctx context.Context) error {
 			}
 			return s.submit(ctx, in)
 		},
+		control.Replay: func(ctx context.Context, data []byte) (any, error) {
+			var in control.Again
+			if err := json.Unmarshal(data, &in); err != nil {
+				return nil, &control.Problem{Code: "invalid", Detail: fmt.Sprintf("not a JSON order like {\"run\": \"id\"}: %v", err)}
+			}
+			return s.replay(ctx, in)
+		},
+		control.Fork:   s.serveFork,
 		control.Pause:  order(s.pause),
 		control.Resume: order(s.resume),
 		control.Cancel: order(s.cancelRun),
@@ -55,6 +63,13 @@ func (s *Service) serve(ctx context.Context) error {
 			}
 			return struct{}{}, s.hearTrouble(ctx, t)
 		},
+		control.Faults: func(ctx context.Context, data []byte) (any, error) {
+			var f control.Fault
+			if err := json.Unmarshal(data, &f); err != nil {
+				return nil, &control.Problem{Code: "invalid", Detail: fmt.Sprintf("not a report of a fault: %v", err)}
+			}
+			return struct{}{}, s.hearFault(ctx, f)
+		},
 		control.Models: func(ctx context.Context, data []byte) (any, error) {
 			var r control.Outage
 			if err := json.Unmarshal(data, &r); err != nil {
@@ -64,27 +79,12 @@ func (s *Service) serve(ctx context.Context) error {
 		},
 	}
 	for name, handle := range endpoints {
-		options := []micro.EndpointOpt{micro.WithEndpointSubject(subjects.Service("coordinator", name))}
+		var options []micro.EndpointOpt
 		if name == control.Models { // silence means something, so every coordinator must hear what is said
 			options = append(options, micro.WithEndpointQueueGroupDisabled())
 		}
-		err := s.micro.AddEndpoint(name, micro.HandlerFunc(func(req micro.Request) {
-			ctx, cancel := context.WithTimeout(ctx, orderTimeout)
-			defer cancel()
-			out, err := handle(ctx, req.Data())
-			if err != nil {
-				p := problem(err)
-				data, _ := json.Marshal(p) // strings only
-				err = req.Error(p.Code, "see the body", data)
-			} else {
-				err = req.RespondJSON(out)
-			}
-			if err != nil {
-				s.log.Warn("request not answered", "endpoint", name, "error", err)
-			}
-		}), options...)
-		if err != nil {
-			return fmt.Errorf("coordinator: register %s: %w", name, err)
+		if err := s.endpoint(ctx, name, handle, options...); err != nil {
+			return err
 		}
 	}
 	if err := s.nc.FlushTimeout(orderTimeout); err != nil { // from here on everybody finds it
@@ -93,13 +93,40 @@ func (s *Service) serve(ctx context.Context) error {
 	return nil
 }
 
+// endpoint registers one endpoint of the coordinator that answers in JSON.
+func (s *Service) endpoint(ctx context.Context, name string, handle func(context.Context, []byte) (any, error), options ...micro.EndpointOpt) error {
+	options = append(options, micro.WithEndpointSubject(subjects.Service(subjects.ServiceCoordinator, name)))
+	err := s.micro.AddEndpoint(name, micro.HandlerFunc(func(req micro.Request) {
+		ctx, cancel := context.WithTimeout(ctx, orderTimeout)
+		defer cancel()
+		out, err := handle(ctx, req.Data())
+		if err != nil {
+			p := problem(err)
+			data, _ := json.Marshal(p) // strings only
+			err = req.Error(p.Code, "see the body", data)
+		} else {
+			err = req.RespondJSON(out)
+		}
+		if err != nil {
+			s.log.Warn("request not answered", "endpoint", name, "error", err)
+		}
+	}), options...)
+	if err != nil {
+		return fmt.Errorf("coordinator: register %s: %w", name, err)
+	}
+	return nil
+}
+
 // problem turns an error into what a caller is told.
 func problem(err error) *control.Problem {
 	var p *control.Problem
 	var invalid scenario.Errors
+	var refused *runlog.RefusalError
 	switch {
 	case errors.As(err, &p):
 		return p
+	case errors.As(err, &refused):
+		return &control.Problem{Code: codeInvalid, Detail: refused.Error()}
 	case errors.As(err, &invalid):
 		p := &control.Problem{Code: "invalid", Detail: "the scenario is not valid"}
 		for _, e := range invalid {
@@ -108,6 +135,8 @@ func problem(err error) *control.Problem {
 		return p
 	case errors.Is(err, ErrNoRun):
 		return &control.Problem{Code: "not_found", Detail: err.Error()}
+	case errors.Is(err, ErrDamaged):
+		return &control.Problem{Code: codeDamaged, Detail: err.Error()}
 	case errors.Is(err, ErrOver):
 		return &control.Problem{Code: "over", Detail: err.Error()}
 	case errors.Is(err, ErrNotPaused):

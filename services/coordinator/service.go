@@ -26,18 +26,23 @@ type Service struct {
 	cfg   Config
 	micro micro.Service
 	runs  jetstream.KeyValue
-	beats jetstream.KeyValue
 	spent jetstream.KeyValue // usage accounts
 	http  *server            // nil without HTTP
 
-	alerts *alerts
+	alerts  *alerts
+	metrics *metrics
+
+	observer     *hosts.Observer
+	hostsChanged chan struct{}
+	peers        peers
 
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 	failed chan error
 
+	lost lost
+
 	mu      sync.Mutex
-	hosts   []hosts.Beat
 	drivers map[string]*driver
 	mine    map[string]bool // submitted here and not taken up yet: never held back
 }
@@ -54,10 +59,14 @@ func New(nc *nats.Conn, log *slog.Logger, cfg Config) (*Service, error) {
 	if cfg.ID == "" {
 		cfg.ID = "coordinator-" + nuid.Next()
 	}
-	return &Service{
+	s := &Service{
 		nc: nc, js: js, log: log.With("service", "coordinator"), cfg: cfg,
 		drivers: map[string]*driver{}, mine: map[string]bool{}, failed: make(chan error, 1), alerts: newAlerts(log, time.Now()),
-	}, nil
+		hostsChanged: make(chan struct{}, 1), peers: peers{words: map[peerRun]*word{}},
+	}
+	s.metrics = newMetrics(s)
+	s.lost.runs = map[string]string{}
+	return s, nil
 }
 
 // Start takes up unfinished runs, begins to serve requests, and opens the HTTP listener if one is configured.
@@ -66,25 +75,34 @@ func (s *Service) Start(ctx context.Context) error {
 	if s.runs, err = s.js.KeyValue(ctx, subjects.BucketRuns); err != nil {
 		return fmt.Errorf("coordinator: bucket %s: %w", subjects.BucketRuns, err)
 	}
-	if s.beats, err = s.js.KeyValue(ctx, subjects.BucketHosts); err != nil {
-		return fmt.Errorf("coordinator: bucket %s: %w", subjects.BucketHosts, err)
-	}
 	if s.spent, err = s.js.KeyValue(ctx, subjects.BucketUsage); err != nil {
 		return fmt.Errorf("coordinator: bucket %s: %w", subjects.BucketUsage, err)
+	}
+	if s.observer, err = hosts.Observe(ctx, s.nc, s.log, hosts.TTL, s.noteHosts); err != nil {
+		return err
 	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	if s.cfg.HTTP != "" {
 		if s.http, err = s.listen(run); err != nil {
-			cancel()
-			return err
+			return errors.Join(err, s.Stop(ctx))
 		}
+	}
+	if err := s.findDamage(run); err != nil {
+		return errors.Join(err, s.Stop(ctx))
 	}
 	if err := s.serve(run); err != nil {
 		return errors.Join(err, s.Stop(ctx))
 	}
+	if err := s.serveHosts(run); err != nil {
+		return errors.Join(err, s.Stop(ctx))
+	}
 	s.done.Go(func() { s.watchHosts(run) })
 	s.done.Go(func() { s.watchUsage(run) })
+	s.done.Go(func() { s.watchBroker(run) })
+	s.done.Go(func() { s.watchDamage(run) })
+	s.done.Go(func() { s.watchRoom(run) })
+	s.done.Go(func() { s.metrics.count(run) })
 	s.done.Go(func() {
 		err := runlog.Active(run, s.js, func(id string, existing bool) { s.take(run, id, existing && !s.cfg.Adopt) })
 		s.fail(run, err)
@@ -116,6 +134,7 @@ func (s *Service) Stop(ctx context.Context) error {
 	}
 	s.cancel()
 	s.done.Wait()
+	s.observer.Close()
 	if s.micro != nil && !s.nc.IsClosed() {
 		errs = append(errs, s.micro.Stop())
 	}
@@ -130,6 +149,7 @@ func (s *Service) take(ctx context.Context, id string, held bool) {
 		return
 	}
 	d := newDriver(s, id, held && !s.mine[id])
+	d.faults.found = !s.mine[id]
 	delete(s.mine, id)
 	s.drivers[id] = d
 	s.done.Go(func() {
@@ -137,53 +157,12 @@ func (s *Service) take(ctx context.Context, id string, held bool) {
 		s.mu.Lock()
 		delete(s.drivers, id)
 		s.mu.Unlock()
+		s.peers.unheard(id)
 		if err != nil && ctx.Err() == nil && !errors.Is(err, errOver) {
 			s.log.Error("run given up", "run", id, "error", err)
+			if damaged(err) {
+				s.giveUp(ctx, id, err)
+			}
 		}
 	})
-}
-
-// living are the hosts on the register.
-func (s *Service) living() []hosts.Beat {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.hosts
-}
-
-// listTimeout bounds one look at the register of hosts, which would wait for ever for a bucket that went away meanwhile.
-const listTimeout = 5 * time.Second
-
-func (s *Service) listHosts(ctx context.Context) ([]hosts.Beat, error) {
-	ctx, cancel := context.WithTimeout(ctx, listTimeout)
-	defer cancel()
-	return hosts.List(ctx, s.beats)
-}
-
-// watchHosts keeps the list of hosts fresh and pokes every driver each second, so that a step that failed for want of a
-// service or of the broker is taken again.
-func (s *Service) watchHosts(ctx context.Context) {
-	const every, early = time.Second, 50 * time.Millisecond
-	for {
-		list, err := s.listHosts(ctx)
-		if err != nil && ctx.Err() == nil {
-			s.log.Warn("hosts not listed", "error", err)
-		}
-		s.mu.Lock()
-		if err == nil {
-			s.hosts = list
-		}
-		for _, d := range s.drivers {
-			d.wake()
-		}
-		pause := every
-		if len(s.hosts) == 0 {
-			pause = early
-		}
-		s.mu.Unlock()
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(pause):
-		}
-	}
 }

@@ -111,7 +111,7 @@ func (s *Service) Stop(ctx context.Context) error {
 func (s *Service) follow(ctx context.Context, run string) {
 	fold := runlog.NewFold(run, runlog.WithColumns())
 	begun := false
-	err := runlog.Drive(ctx, s.js, fold, runlog.RunSubjects(run), func(h runlog.Header) error {
+	err := runlog.Drive(ctx, s.js, fold, func(h runlog.Header) error {
 		if !begun && fold.Phase != runlog.PhaseNone {
 			begun = true
 			sc, shardSize := fold.Scenario, fold.Created.ShardSize

@@ -50,7 +50,9 @@ func nextWorld(s *runlog.State, columns []*stats.Column) (runlog.EnvState, error
 		Vars: sc.Vars, World: s.World, Previous: s.Previous, Round: s.Round, Size: sc.Population.Size,
 		Answers: columnsOf(s, columns),
 	}
-	out := runlog.EnvState{World: make(map[string]float64, len(sc.World)), Winners: map[string]runlog.Winners{}}
+	out := runlog.EnvState{
+		World: make(map[string]float64, len(sc.World)), Winners: map[string]runlog.Winners{}, Counted: s.Rounds[len(s.Rounds)-1].Closed.Counted,
+	}
 	// a key that no update names keeps its value
 	maps.Copy(out.World, s.World)
 	for _, u := range sc.World {

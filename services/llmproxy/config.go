@@ -34,9 +34,12 @@ type Config struct {
 	DownAfter       time.Duration `env:"DOWN_AFTER" envDefault:"2s" desc:"how long all endpoints of a model are down before its runs pause until one is back"`
 	Prices          string        `env:"PRICES" envDefault:"" desc:"file with the prices of models; a budget in money needs it"`
 	Forwards        int           `env:"FORWARDS" envDefault:"256" desc:"requests passed through at a time, such as embeddings; more are refused as busy"`
+	ReplayBytes     int64         `env:"REPLAY_BYTES" envDefault:"268435456" desc:"bytes of earlier runs held in memory while they are replayed; the rest is read from the log again"`
 	KeyHosts        []string      `env:"KEY_HOSTS" envDefault:"api.openai.com=OPENAI_API_KEY" desc:"host=VARIABLE, comma separated: the only hosts that get the key in VARIABLE; loopback hosts also get OPENAI_API_KEY"`
-	AllowHosts      []string      `env:"ALLOW_HOSTS" envDefault:"" desc:"hosts that models may name as endpoints, comma separated; empty: any"`
+	AllowHosts      []string      `env:"ALLOW_HOSTS" envDefault:"" desc:"hosts that models may name as endpoints, comma separated; empty: any, or none where the NATS server is not on loopback"`
 
+	// Strict allows no host but those of AllowHosts: a scenario names its endpoints, and it may come from another machine.
+	Strict bool `env:"-"`
 	// Registerer gets the metrics while the service runs; nil: they are not published.
 	Registerer prometheus.Registerer `env:"-"`
 }
@@ -52,7 +55,7 @@ func LoadConfig() (Config, error) {
 
 func (c Config) check() error {
 	for name, n := range map[string]int64{
-		"MAX_CALLS": int64(c.MaxCalls), "MAX_BYTES": c.MaxBytes, "MODEL_CALLS": int64(c.ModelCalls), "CONCURRENCY": int64(c.Concurrency), "FORWARDS": int64(c.Forwards),
+		"MAX_CALLS": int64(c.MaxCalls), "MAX_BYTES": c.MaxBytes, "REPLAY_BYTES": c.ReplayBytes, "MODEL_CALLS": int64(c.ModelCalls), "CONCURRENCY": int64(c.Concurrency), "FORWARDS": int64(c.Forwards),
 		"MAX_CONCURRENCY": int64(c.MaxConcurrency), "MAX_BATCH": int64(c.MaxBatch), "BATCH_MAX_TOKENS": int64(c.BatchMaxTokens),
 		"DOWN_AFTER": int64(c.DownAfter), "TIMEOUT": int64(c.Timeout),
 		"MAX_ATTEMPTS": int64(c.MaxAttempts), "RETRY_FOR": int64(c.RetryFor), "BACKOFF": int64(c.Backoff),

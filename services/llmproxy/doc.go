@@ -7,6 +7,7 @@
 //   - scripted: a rule player, an expression a question. Not a language model.
 //   - dummy: random numbers after a while, for benchmarks. Not a language model.
 //   - agent: a code agent, which is somebody's own program on the bus (agent.go). The fleet sends its calls too.
+//   - replay: what was said in an earlier run, read from the run log (replay.go). No model is asked.
 //
 // A request is taken or refused as busy by its head alone, on the subscription's goroutine (accept.go); what is taken is
 // bounded in calls and bytes (roll.go), and for a model server also by model. A fixed number of workers read the calls,
@@ -22,6 +23,6 @@
 // What runs spend is in the account of internal/usage, which is the only durable thing; the coordinators hear of models
 // whose servers are all down.
 //
-// It may import internal/llm, internal/rng, internal/expression, internal/modelserver, internal/usage, internal/reading,
+// It may import internal/llm, internal/runlog, internal/rng, internal/expression, internal/modelserver, internal/usage, internal/reading,
 // internal/control, internal/wire, internal/promise, pkg/msg, pkg/subjects and pkg/scenario; never another service.
 package llmproxy

@@ -12,6 +12,11 @@ var (
 // What a request can be refused for, besides the errors of internal/llm. Requesters read the text.
 var (
 	errModel    = errors.New("bad model")
+	errEndpoint = errors.New("endpoint not allowed")
 	errProvider = errors.New("unknown provider")
 	errFacts    = errors.New("bad facts")
+
+	errNoSource = errors.New("there is no such run to replay")
+	errItself   = errors.New("a run cannot replay itself")
+	errUnsaid   = errors.New("nothing to replay was recorded")
 )

@@ -93,7 +93,7 @@ func (f *forwarder) read(subject string, data []byte) (*forwardCall, error) {
 func (f *forwarder) places(endpoints []string, variable string) ([]forwardPlace, error) {
 	var list []forwardPlace
 	for _, raw := range endpoints {
-		u, err := endpointURL(raw, f.cfg.AllowHosts)
+		u, err := f.cfg.endpointURL(raw)
 		if err != nil {
 			return nil, err
 		}

@@ -63,7 +63,7 @@ func loopback(host string) bool {
 }
 
 // endpointURL checks a base URL that a model names.
-func endpointURL(raw string, allowed []string) (*url.URL, error) {
+func (c Config) endpointURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
@@ -79,8 +79,9 @@ func endpointURL(raw string, allowed []string) (*url.URL, error) {
 		entry = strings.TrimSpace(entry)
 		return strings.EqualFold(entry, u.Host) || strings.EqualFold(entry, u.Hostname())
 	}
-	if len(allowed) > 0 && !slices.ContainsFunc(allowed, ok) {
-		return nil, fmt.Errorf("%w: host %s is not among %sALLOW_HOSTS", errModel, u.Host, EnvPrefix)
+	if (c.Strict || len(c.AllowHosts) > 0) && !slices.ContainsFunc(c.AllowHosts, ok) {
+		return nil, fmt.Errorf("%w: %w: host %s is not among %sALLOW_HOSTS of the llmproxy, which lists the hosts it may call; "+
+			"it has to where the NATS server is not on loopback", errModel, errEndpoint, u.Host, EnvPrefix)
 	}
 	return u, nil
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/myriad-sim/myriad/pkg/scenario"
 )
 
 const secret = "sk-test-0123456789abcdef"
@@ -170,4 +172,23 @@ func TestKeyHostsMustBeBindings(t *testing.T) {
 		require.ErrorIs(t, err, ErrConfig, bad)
 		require.NotContains(t, err.Error(), secret)
 	}
+}
+
+// A proxy that others can reach over the network calls what whoever runs it has named, and nothing else.
+func TestOffLoopbackOnlyNamedEndpoints(t *testing.T) {
+	cfg := fast(t)
+	cfg.Strict = true
+	for _, endpoint := range []string{"http://127.0.0.1:9/v1", "http://169.254.169.254/v1", "https://api.openai.com/v1"} {
+		_, err := cfg.endpointURL(endpoint)
+		require.ErrorIs(t, err, errEndpoint, endpoint)
+		require.ErrorContains(t, err, "MYRIAD_LLMPROXY_ALLOW_HOSTS")
+	}
+	s := start(t, cfg)
+	got := s.ask(t, request(t, scenario.Model{Name: "player", Provider: "openai", Model: "x", Endpoints: []string{"http://127.0.0.1:9/v1"}}, nil, 1))
+	require.Contains(t, got.refused, "endpoint not allowed")
+	cfg.AllowHosts = []string{"127.0.0.1:9"}
+	_, err := cfg.endpointURL("http://127.0.0.1:9/v1")
+	require.NoError(t, err)
+	_, err = cfg.endpointURL("http://127.0.0.1:10/v1")
+	require.ErrorIs(t, err, errEndpoint)
 }

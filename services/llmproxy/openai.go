@@ -125,7 +125,7 @@ func (o *openaiProvider) prepare(m *scenario.Model, f *llm.Facts, purpose uint8)
 		Name: m.Name, Timeout: time.Duration(m.Timeout), Concurrency: m.Concurrency, ShareIdentical: m.ShareIdentical, Hedge: m.Hedge,
 	}
 	for _, raw := range m.Endpoints {
-		u, err := endpointURL(raw, o.cfg.AllowHosts)
+		u, err := o.cfg.endpointURL(raw)
 		if err != nil {
 			return nil, err
 		}

@@ -24,6 +24,7 @@ type Service struct {
 	players players
 	openai  *openaiProvider
 	agents  *agentProvider
+	replay  *replayProvider
 	forward *forwarder
 	roll    *roll
 	queue   *queue // what accepted requests need done
@@ -54,6 +55,7 @@ func New(nc *nats.Conn, log *slog.Logger, cfg Config) (*Service, error) {
 		return nil, err
 	}
 	s.agents = &agentProvider{log: log, cfg: cfg, queue: s.queue, patience: firstPatience}
+	s.replay = newReplay(log, cfg)
 	s.forward = newForwarder(nc, log, cfg, s.openai.keys, s.openai.prices, s.openai.client)
 	s.players = players{
 		metrics: s.metrics, known: map[string]prepared{},
@@ -63,6 +65,7 @@ func New(nc *nats.Conn, log *slog.Logger, cfg Config) (*Service, error) {
 			"scripted": scriptedProvider{},
 			"openai":   s.openai,
 			"agent":    s.agents,
+			"replay":   s.replay,
 		},
 	}
 	return s, nil
@@ -86,6 +89,9 @@ func (s *Service) Start(ctx context.Context) error {
 		return errors.Join(err, s.Stop(ctx))
 	}
 	if err := s.agents.start(ctx, s.nc); err != nil {
+		return errors.Join(err, s.Stop(ctx))
+	}
+	if err := s.replay.start(s.nc); err != nil {
 		return errors.Join(err, s.Stop(ctx))
 	}
 	if err := s.forward.start(ctx, s.openai.book); err != nil {
@@ -143,6 +149,7 @@ func (s *Service) Stop(ctx context.Context) error {
 	s.words.close()
 	s.running.Wait()
 	s.agents.close()
+	s.replay.close()
 	err = errors.Join(err, s.openai.close(ctx, s.nc.IsConnected()))
 	for _, x := range s.roll.open() {
 		x.abandon()

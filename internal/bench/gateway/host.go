@@ -46,7 +46,7 @@ func newHost(nc *nats.Conn, l *Load, m *meter) (*host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &host{nc: nc, m: m, head: head, prefix: nats.NewInbox() + ".", open: map[uint64]*open{}, say: l.question()}
+	h := &host{nc: nc, m: m, head: head, prefix: nc.NewInbox() + ".", open: map[uint64]*open{}, say: l.question()}
 	if l.Rate == 0 && l.InFlight > 0 {
 		h.free = semaphore.NewWeighted(int64(l.InFlight))
 	}

@@ -18,6 +18,7 @@ export async function ask(path, options = {}) {
   const response = await fetch(path, options);
   const text = await response.text();
   if (response.ok) return text ? JSON.parse(text) : null;
+  if (response.status === 401) login();
   let problem;
   try {
     problem = JSON.parse(text);
@@ -25,4 +26,23 @@ export async function ask(path, options = {}) {
     problem = { detail: `the server answered ${response.status}` };
   }
   throw Object.assign(new Error(problem.detail), { problem });
+}
+
+// login asks for the token of the stack, once, and begins anew with it.
+function login() {
+  if (document.querySelector('dialog.login')) return;
+  const token = el('input', { type: 'password', autocomplete: 'current-password', required: true, 'aria-label': 'Token' });
+  const said = el('p', { class: 'muted small', role: 'status' }, 'It is in the file http/token of the directory of keys.');
+  const form = el('form', { class: 'card' }, el('h2', {}, 'Token of this stack'), said,
+    el('div', { class: 'row' }, token, el('button', { class: 'primary last' }, 'Go on')));
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    const response = await fetch('/login', { method: 'POST', body: token.value });
+    if (response.ok) location.reload();
+    else said.textContent = 'That is not it.';
+  });
+  const dialog = el('dialog', { class: 'login' }, form);
+  dialog.addEventListener('cancel', (event) => event.preventDefault());
+  document.body.append(dialog);
+  dialog.showModal();
 }

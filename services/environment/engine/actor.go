@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -42,6 +43,7 @@ type actor struct {
 	since   time.Time     // the first of them came
 	sending map[tree.Ref]bool
 	view    projection
+	tail    tail
 	used    time.Time // the last call
 	timer   *time.Timer
 }
@@ -208,7 +210,11 @@ func (a *actor) care(ctx context.Context) {
 		if a.flight != nil || a.tree.Mark() > 0 {
 			return // what is being written finds out
 		}
-		if _, err := a.read(ctx); err != nil {
+		if _, err := a.read(ctx); errors.Is(err, errBehind) {
+			a.tree = nil
+			a.signal()
+			return
+		} else if err != nil {
 			a.log.Warn("environment not read", "error", err)
 			a.tree, a.orphans = nil, 0 // the next sweep asks again
 			return

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 
+	"github.com/myriad-sim/myriad/internal/checkpoint"
 	"github.com/myriad-sim/myriad/internal/promise"
 	"github.com/myriad-sim/myriad/internal/wire"
 	"github.com/myriad-sim/myriad/pkg/environment"
@@ -74,6 +75,10 @@ type Engine struct {
 	kv      jetstream.KeyValue
 	courier *courier
 	holder  *promise.Holder
+
+	checkpoints *checkpoint.Store
+	tailRecords int
+
 	passing chan struct{} // a place for each call that is passed on, or waits for its arguments
 	waiting atomic.Int64  // bytes of calls
 
@@ -98,7 +103,7 @@ func New(nc *nats.Conn, js jetstream.JetStream, log *slog.Logger, cfg Config) *E
 	cfg = cfg.withDefaults()
 	return &Engine{
 		nc: nc, js: js, log: log, cfg: cfg, writer: cfg.ID + "." + nuid.Next(), follow: followFor, courier: newCourier(nc, log),
-		passing: make(chan struct{}, maxPassing), quit: make(chan struct{}), trees: map[treeKey]*actor{},
+		passing: make(chan struct{}, maxPassing), quit: make(chan struct{}), trees: map[treeKey]*actor{}, tailRecords: checkpoint.Records,
 	}
 }
 
@@ -109,6 +114,9 @@ func (e *Engine) Start(ctx context.Context) (err error) {
 	}
 	if e.kv, err = e.js.KeyValue(ctx, subjects.BucketEnv); err != nil {
 		return fmt.Errorf("environment: bucket %s: %w", subjects.BucketEnv, err)
+	}
+	if e.checkpoints, err = checkpoint.Open(ctx, e.js, e.log, subjects.StreamLog); err != nil {
+		return fmt.Errorf("environment: %w", err)
 	}
 	if e.leader, err = e.nc.JetStream(); err != nil {
 		return fmt.Errorf("environment: jetstream: %w", err)

@@ -31,8 +31,9 @@ type group struct {
 	entries []*tree.Entry
 	packed  bytes.Buffer // entries
 	marks   []tree.Ref
-	undo    int // how much of the tree's undo is the group's, once it flies
-	held    int // bytes of the calls and of what they return, about
+	undo    int    // how much of the tree's undo is the group's, once it flies
+	held    int    // bytes of the calls and of what they return, about
+	record  []byte // as it is written
 	full    bool
 }
 
@@ -57,11 +58,15 @@ func (g *group) jobs() []*job {
 
 // evaluate does calls of the backlog while the next group has room. It waits while a picture of what is on disk is due.
 func (a *actor) evaluate(ctx context.Context) {
-	if a.view.wanted(time.Now()) {
-		if a.tree.Mark() > 0 {
-			return
-		}
+	wanted, due := a.view.wanted(time.Now()), a.tail.Due(a.e.tailRecords)
+	if (wanted || due) && a.tree.Mark() > 0 {
+		return
+	}
+	if wanted {
 		a.project(ctx)
+	}
+	if due {
+		a.checkpoint(ctx)
 	}
 	n := 0
 	for n < len(a.backlog) && !a.next.full {
@@ -186,6 +191,7 @@ func (a *actor) launch(ctx context.Context) {
 		a.written <- written{err: err}
 		return
 	}
+	g.record = data
 	expect := a.tree.Seq()
 	go func() {
 		seq, err := runlog.AppendNext(ctx, a.e.js, subjects.StreamLog, a.subject, data, expect)
@@ -202,6 +208,9 @@ func (a *actor) landed(ctx context.Context, w written) {
 		return
 	}
 	effects := a.tree.Commit(g.undo, w.seq, g.at, g.entries, g.marks)
+	if g.record != nil {
+		a.tail.Add(g.record)
+	}
 	for _, r := range g.marks {
 		delete(a.sending, r)
 	}
@@ -229,7 +238,9 @@ func (a *actor) crashed(ctx context.Context, g *group, err error) {
 	case errors.Is(err, runlog.ErrConflict):
 		again = append(g.jobs(), again...)
 		if err := a.catchUp(ctx); err != nil {
-			a.log.Warn("environment not read", "error", err)
+			if !errors.Is(err, errBehind) {
+				a.log.Warn("environment not read", "error", err)
+			}
 			a.tree = nil // it is read anew
 		} else if a.leader != a.e.writer {
 			a.follow = time.Now().Add(a.e.follow)

@@ -26,22 +26,12 @@ const (
 // load reads the tree. If that fails the calls that wait are answered with it. A long log is read in pieces, so that the
 // calls of one that cannot be read do not wait for ever.
 func (a *actor) load(ctx context.Context) {
-	if a.partial == nil {
-		a.partial = tree.New(a.key.run, a.e.cfg.Kinds)
-	}
-	t, before := a.partial, a.partial.Seq()
-	err := a.e.bounded(ctx, patience, func(ctx context.Context) error {
-		seq, err := a.e.last(ctx, a.subject)
-		if err != nil || seq == t.Seq() {
-			return err
-		}
-		return runlog.Read(ctx, a.e.js, before+1, []string{a.subject}, func(entry runlog.Entry) error { return a.apply(t, entry.Data, entry.Seq) })
-	})
+	before, err := a.bring(ctx)
 	switch {
 	case err == nil:
-		a.tree, a.partial = t, nil
+		a.tree, a.partial = a.partial, nil
 		return
-	case errors.Is(err, context.DeadlineExceeded) && t.Seq() > before:
+	case errors.Is(err, context.DeadlineExceeded) && a.partial != nil && a.partial.Seq() > before:
 		a.signal()
 		return
 	}
@@ -52,6 +42,34 @@ func (a *actor) load(ctx context.Context) {
 		a.e.refuse(j, fmt.Errorf("%w: %w", wire.ErrUnavailable, err))
 	}
 	a.backlog = nil
+}
+
+// bring brings the partial tree to the end of the log, from the last checkpoint if nothing was read yet. It returns where it
+// began.
+func (a *actor) bring(ctx context.Context) (before uint64, err error) {
+	var seq uint64
+	err = a.e.bounded(ctx, patience, func(ctx context.Context) error {
+		seq, err = a.e.last(ctx, a.subject)
+		return err
+	})
+	switch {
+	case err != nil:
+		return 0, err
+	case a.partial == nil && seq == 0:
+		a.partial = tree.New(a.key.run, a.e.cfg.Kinds)
+		a.tail.from = 0
+		a.tail.From(0)
+	case a.partial == nil:
+		a.partial = a.fromCheckpoint(ctx)
+	}
+	before = a.partial.Seq()
+	if seq == before {
+		return before, nil
+	}
+	err = a.e.bounded(ctx, patience, func(ctx context.Context) error {
+		return runlog.Read(ctx, a.e.js, before+1, []string{a.subject}, func(entry runlog.Entry) error { return a.advance(a.partial, entry) })
+	})
+	return before, err
 }
 
 // bounded runs do until a time or the engine's end.
@@ -100,6 +118,8 @@ func (a *actor) catchUp(ctx context.Context) error {
 			}
 			if seq == 0 {
 				a.tree = tree.New(a.key.run, a.e.cfg.Kinds)
+				a.tail.from = 0
+				a.tail.From(0)
 				return nil
 			}
 			if err := sleep(ctx, wait); err != nil {
@@ -111,7 +131,10 @@ func (a *actor) catchUp(ctx context.Context) error {
 
 // read applies the records after the tree's, and reports whether there were any.
 func (a *actor) read(ctx context.Context) (found bool, err error) {
-	for {
+	for n := 0; ; n++ {
+		if n == farBehind {
+			return found, errBehind
+		}
 		var m *jetstream.RawStreamMsg
 		err := persist(ctx, func(ctx context.Context) (err error) {
 			m, err = a.e.stream.GetMsg(ctx, a.tree.Seq()+1, jetstream.WithGetMsgSubject(a.subject))
@@ -121,7 +144,7 @@ func (a *actor) read(ctx context.Context) (found bool, err error) {
 			return found, nil
 		}
 		if err == nil {
-			err = a.apply(a.tree, m.Data, m.Sequence)
+			err = a.advance(a.tree, runlog.Entry{Seq: m.Sequence, Data: m.Data})
 		}
 		if err != nil {
 			return found, err

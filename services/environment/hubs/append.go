@@ -52,6 +52,7 @@ func (h *hub) append(ctx context.Context, list []record) (uint64, error) {
 			for i, r := range list {
 				r.seq = first + uint64(i) //nolint:gosec // not negative
 				h.state.apply(&r)
+				h.tail.Add(r.data)
 			}
 			return first, nil
 		}
@@ -148,6 +149,7 @@ func (h *hub) tryCatchUp(ctx context.Context, found *news) error {
 	}
 	if last < h.state.last {
 		h.state, found.anew = state{}, true
+		h.tail.From(0)
 	}
 	for h.state.last < last {
 		before := h.state.last
@@ -160,6 +162,7 @@ func (h *hub) tryCatchUp(ctx context.Context, found *news) error {
 				found.first = r
 			}
 			h.state.apply(&r)
+			h.tail.Add(r.data)
 			return true
 		})
 		if err != nil {

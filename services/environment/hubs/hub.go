@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/myriad-sim/myriad/internal/checkpoint"
 	"github.com/myriad-sim/myriad/internal/wire"
 )
 
@@ -30,6 +31,7 @@ type hub struct {
 
 	// Of the goroutine.
 	state   state
+	tail    checkpoint.Tail // after the last checkpoint
 	noted   map[string]bool // places that the couriers know of
 	notedAt uint64          // sequence at which the hub of noted was created
 }
@@ -143,6 +145,7 @@ func (h *hub) step(ctx context.Context, list []*verb) ([]*verb, error) {
 	for i, out := range outcomes {
 		h.reply(ctx, list[i], out, first, created)
 	}
+	h.putAway(ctx)
 	return list[len(outcomes):], nil
 }
 
@@ -171,6 +174,7 @@ func (h *hub) reply(ctx context.Context, v *verb, out outcome, first, created ui
 // must not be forgotten if this program ends when they have.
 func (h *hub) prepare(ctx context.Context, list []*verb) ([]*verb, error) {
 	if h.state.last == 0 {
+		h.fromCheckpoint(ctx)
 		if _, err := h.catchUp(ctx); err != nil {
 			return list, err
 		}

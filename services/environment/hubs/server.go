@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 
+	"github.com/myriad-sim/myriad/internal/checkpoint"
 	"github.com/myriad-sim/myriad/internal/promise"
 	"github.com/myriad-sim/myriad/internal/wire"
 	"github.com/myriad-sim/myriad/pkg/msg"
@@ -37,6 +38,10 @@ type Server struct {
 	sub    *nats.Subscription
 	holder *promise.Holder
 	kv     jetstream.KeyValue
+
+	checkpoints *checkpoint.Store
+	tailRecords int // that are enough for a checkpoint
+
 	quit   chan struct{} // closed by Stop: take nothing new
 	halt   context.CancelFunc
 	launch func(*hub)     // starts its goroutine
@@ -54,6 +59,7 @@ type Server struct {
 func New(nc *nats.Conn, js jetstream.JetStream, log *slog.Logger) *Server {
 	return &Server{
 		store: store{nc, js}, log: log.With("part", "hubs"), id: nuid.Next(), quit: make(chan struct{}), hubs: map[string]*hub{},
+		tailRecords: checkpoint.Records,
 	}
 }
 
@@ -64,6 +70,9 @@ func (s *Server) Start(ctx context.Context) error {
 		return fmt.Errorf("hubs: bucket %s: %w", subjects.BucketEnv, err)
 	}
 	s.kv = kv
+	if s.checkpoints, err = checkpoint.Open(ctx, s.js, s.log, subjects.StreamHub); err != nil {
+		return fmt.Errorf("hubs: %w", err)
+	}
 	if s.holder, err = promise.NewHolder(s.nc, s.log); err != nil {
 		return fmt.Errorf("hubs: %w", err)
 	}

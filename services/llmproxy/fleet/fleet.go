@@ -49,10 +49,12 @@ func New(cfg Config, log *slog.Logger, ledger Ledger, news Reporter) (*Fleet, er
 		!(cfg.SpillFactor > 0) || cfg.Dial == nil {
 		return nil, ErrConfig
 	}
-	return &Fleet{
-		cfg: cfg, log: log, ledger: ledger, news: news, metrics: newMetrics(), wake: make(chan struct{}, 1),
+	f := &Fleet{
+		cfg: cfg, log: log, ledger: ledger, news: news, wake: make(chan struct{}, 1),
 		pools: map[string]*pool{}, endpoints: map[Endpoint]*endpoint{}, shares: map[string]*shares{},
-	}, nil
+	}
+	f.metrics = newMetrics(f)
+	return f, nil
 }
 
 // Start lets calls take off, until Stop; ctx bounds nothing but is what attempts inherit their values from.

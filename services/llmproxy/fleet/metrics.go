@@ -17,6 +17,7 @@ type metrics struct {
 	hedges    *prometheus.CounterVec
 	spills    *prometheus.CounterVec
 	shared    *prometheus.CounterVec
+	queued    queued
 }
 
 // series are the metrics of an endpoint and a model, looked up once.
@@ -27,7 +28,7 @@ type series struct {
 	retries        *prometheus.CounterVec // by kind
 }
 
-func newMetrics() *metrics {
+func newMetrics(f *Fleet) *metrics {
 	name := func(s string) string { return prometheus.BuildFQName("myriad", "llmproxy", s) }
 	at, by := []string{"endpoint"}, []string{"endpoint", "model"}
 	return &metrics{
@@ -47,11 +48,12 @@ func newMetrics() *metrics {
 			Help: "Calls that went to another model server than the home of their system prompt, by where."}, by),
 		shared: prometheus.NewCounterVec(prometheus.CounterOpts{Name: name("shared_total"),
 			Help: "Calls that took the answer to an equal call."}, []string{"model"}),
+		queued: queued{f},
 	}
 }
 
 func (m *metrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.up, m.limit, m.inFlight, m.batches, m.retries, m.hedges, m.spills, m.shared}
+	return []prometheus.Collector{m.up, m.limit, m.inFlight, m.batches, m.retries, m.hedges, m.spills, m.shared, m.queued}
 }
 
 func (m *metrics) register(r prometheus.Registerer) error {
