@@ -31,6 +31,9 @@ const (
 	headerBatchCommit = "Nats-Batch-Commit"
 )
 
+// noResponders is the status of the server's answer where nobody takes a subject.
+const noResponders = "503"
+
 // batchErrors maps the server's error codes.
 var batchErrors = map[jetstream.ErrorCode]error{
 	10071: ErrBatchConflict, // wrong last sequence
@@ -55,7 +58,9 @@ func PublishBatch(ctx context.Context, nc *nats.Conn, msgs []*nats.Msg) (*jetstr
 		return nil, err
 	}
 	inbox := nc.NewInbox()
-	sub, err := nc.SubscribeSync(inbox)
+	// At most two answers come. A synchronous subscription would have room for 64k.
+	answers := make(chan *nats.Msg, 4)
+	sub, err := nc.ChanSubscribe(inbox, answers)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBatchRejected, err)
 	}
@@ -86,7 +91,7 @@ func PublishBatch(ctx context.Context, nc *nats.Conn, msgs []*nats.Msg) (*jetstr
 		ctx, cancel = context.WithTimeout(ctx, commitWait)
 		defer cancel()
 	}
-	return awaitCommit(ctx, sub, len(msgs))
+	return awaitCommit(ctx, answers, len(msgs))
 }
 
 // checkBatch refuses what no server would take.
@@ -109,14 +114,19 @@ func checkBatch(msgs []*nats.Msg) error {
 
 // awaitCommit reads the answers: an empty one when the first message is
 // staged, then the commit's. An error at either ends the batch.
-func awaitCommit(ctx context.Context, sub *nats.Subscription, n int) (*jetstream.PubAck, error) {
+func awaitCommit(ctx context.Context, answers <-chan *nats.Msg, n int) (*jetstream.PubAck, error) {
 	for {
-		m, err := sub.NextMsgWithContext(ctx)
-		if errors.Is(err, nats.ErrNoResponders) {
-			return nil, fmt.Errorf("%w: no stream takes the subject: %w", ErrBatchRejected, err)
+		var m *nats.Msg
+		select {
+		case m = <-answers:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", ErrBatchUnconfirmed, ctx.Err())
 		}
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrBatchUnconfirmed, err)
+		if m == nil { // closed with the connection
+			return nil, fmt.Errorf("%w: %w", ErrBatchUnconfirmed, nats.ErrConnectionClosed)
+		}
+		if len(m.Data) == 0 && m.Header.Get("Status") == noResponders {
+			return nil, fmt.Errorf("%w: no stream takes the subject: %w", ErrBatchRejected, nats.ErrNoResponders)
 		}
 		if len(m.Data) == 0 {
 			continue
