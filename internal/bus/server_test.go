@@ -43,7 +43,7 @@ func TestServerRefusesOtherInterfaces(t *testing.T) {
 	for _, addr := range []string{":0", "0.0.0.0:0", "[::]:0", "192.0.2.1:4222", "example.org:4222", "127.0.0.1.example.org:4222"} {
 		_, err := bus.StartServer(t.Context(), bus.ServerConfig{DataDir: t.TempDir(), Listen: addr, Log: logger(t)})
 		require.ErrorIs(t, err, bus.ErrNotLoopback, addr)
-		require.ErrorContains(t, err, "MYRIAD_NATS_URL", "it says what to do instead")
+		require.ErrorContains(t, err, "--keys DIR", "it says what to do instead")
 	}
 }
 

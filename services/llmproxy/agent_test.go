@@ -370,7 +370,13 @@ func TestAgentRepliesGarbage(t *testing.T) {
 // Many seats of a block are one agent, which is told their numbers.
 func TestAgentTakesAThousandSeats(t *testing.T) {
 	s := start(t, fast(t))
+	var asked atomic.Int32
+	met := make(chan struct{})
 	p := s.serve(t, func(r wire.Request, _ string, _ int) (msg.Msg, error) {
+		if asked.Add(1) == 2 {
+			close(met)
+		}
+		<-met // the first is not answered before a second is there
 		content, err := msg.Data(r.Msgs[0].Metadata["agent"])
 		return msg.Msg{Content: content}, err
 	})
