@@ -121,7 +121,9 @@ func TestBudgetOfTwoProxies(t *testing.T) {
 			require.Equal(t, hash, answersOnce(t, s.js, run))
 			require.LessOrEqual(t, counted(server), 3*all)
 			sum := results.Summary(st)
-			require.Zero(t, sum.Receipt.Faults)
+			for _, f := range sum.Receipt.FaultList { // a spent budget is none
+				require.True(t, kill && f.Who == "llmproxy", f)
+			}
 			require.Eventually(t, func() bool { return results.Settled(&sum, account(t, s.js, run)) || kill }, patience, often)
 			if !kill {
 				require.Equal(t, all, counted(server), "nothing was asked twice")

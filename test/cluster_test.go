@@ -1,8 +1,10 @@
 package test
 
 import (
+	"context"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
@@ -67,6 +69,8 @@ func TestARunOutlivesAnyBroker(t *testing.T) {
 // status asks for the state of a run once; while a broker is away there may be no answer.
 func (s *system) status(t testing.TB, run string) (control.Info, error) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second) // a dead broker takes answers with it
+	defer cancel()
 	var i control.Info
-	return i, control.Ask(t.Context(), s.nc, control.Status, control.Order{Run: run}, &i)
+	return i, control.Ask(ctx, s.nc, control.Status, control.Order{Run: run}, &i)
 }

@@ -127,7 +127,7 @@ func TestDamageOnDisk(t *testing.T) {
 			run := c.of(s)
 			report := do.run(t, "verify", run)
 			require.Equal(t, 1, report.wait(t), report.err.String())
-			require.Regexp(t, regexp.MustCompile(`(?s)`+regexp.QuoteMeta(run)+`: DAMAGED.*`+c.says), report.out.String())
+			require.Regexp(t, `(?s)`+regexp.QuoteMeta(run)+`: DAMAGED.*`+c.says, report.out.String())
 			require.Contains(t, report.err.String(), "DAMAGED DATA", "the start says it, too")
 			if run == s.hit {
 				require.Contains(t, do.run(t, "resume", run).fails(t, 1), "the log of the run is damaged")

@@ -2,7 +2,6 @@ package test
 
 import (
 	"flag"
-	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -72,7 +71,7 @@ func onServer(t testing.TB, o *server.Options) *system {
 	require.NoError(t, err)
 	set.Coordinator.HTTP = ""
 	set.LLMProxy.Registerer = prometheus.NewRegistry()
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	st, err := stack.Start(t.Context(), stack.Config{Settings: set, Connect: bus.ConnectConfig{URL: ns.ClientURL()}}, log)
 	require.NoError(t, err)
 	js, err := jetstream.New(st.Conn())

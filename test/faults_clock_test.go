@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -28,7 +27,9 @@ var clockJumps = flag.Bool("jumps", false, "play a run while all clocks jump; it
 func jumpingBinary(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
-	file := filepath.Join(runtime.GOROOT(), "src", "time", "time.go")
+	root, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
+	require.NoError(t, err)
+	file := filepath.Join(strings.TrimSpace(string(root)), "src", "time", "time.go")
 	source, err := os.ReadFile(file)
 	require.NoError(t, err)
 	const at = "	mono -= startNano\n"

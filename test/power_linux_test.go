@@ -95,7 +95,7 @@ func TestPowerLoss(t *testing.T) {
 		got := stored(t, s.jetStream(t))
 		t.Logf("round %d: %d records acknowledged when the power failed, %d there", info.Round, acked, got)
 		require.GreaterOrEqual(t, got, acked)
-		require.Greater(t, acked, uint64(0))
+		require.Positive(t, acked)
 		acked = got
 	}
 	s.events(t, run)

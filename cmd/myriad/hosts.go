@@ -21,6 +21,14 @@ type hostsCmd struct {
 	Undrain undrainCmd   `cmd:"" help:"Let a host that was drained take work again."`
 }
 
+// Help is shown by --help.
+func (hostsCmd) Help() string {
+	return `Examples:
+  myriad hosts
+  myriad hosts drain host-1 --wait 60s
+  myriad hosts undrain host-1`
+}
+
 // stackFlags say which stack is meant, and how the answer is printed.
 type stackFlags struct {
 	JSON bool `name:"json" help:"Print JSON."`

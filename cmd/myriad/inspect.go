@@ -42,7 +42,7 @@ func (f dataFlags) dial(ctx context.Context, a *app) (*nats.Conn, error) {
 		}
 		left, err := os.ReadFile(stack.AddressFile(f.Data))
 		if err != nil {
-			return nil, nil //nolint:nilerr // nobody listens
+			return nil, nil // nobody listens
 		}
 		url = strings.TrimSpace(string(left))
 	}

@@ -23,6 +23,7 @@ type keysCmd struct {
 func (keysCmd) Help() string {
 	return `Off loopback Myriad wants TLS and users. All of it comes from one directory:
 
+Examples:
   myriad keys init keys --host sim.example.org --host 10.0.0.5
   myriad up --keys keys --nats 0.0.0.0:4222 --http 0.0.0.0:8080
 

@@ -11,7 +11,6 @@ import (
 	"github.com/vmihailenco/msgpack/v5/msgpcode"
 
 	"github.com/myriad-sim/myriad/internal/runlog"
-	"github.com/myriad-sim/myriad/pkg/msg"
 )
 
 // Bounds that no record reaches which this program writes, so that a damaged one costs no more than it holds.
@@ -250,15 +249,4 @@ func (d *reader) skip(depth int) {
 		}
 		d.skip(depth + 1)
 	}
-}
-
-// result is the outcome that an entry tells of. nothing is what an agent answers that has nothing to say.
-func (e *entry) result(nothing msg.Msg, failure func(code, text string) error) result {
-	switch {
-	case e.code != "":
-		return result{err: failure(e.code, e.text)}
-	case e.reply != nil:
-		return result{out: *e.reply.m, data: e.reply.data}
-	}
-	return result{out: nothing}
 }

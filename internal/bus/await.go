@@ -46,8 +46,7 @@ func Await(ctx context.Context, js jetstream.JetStream, log *slog.Logger, stream
 // later reports whether what failed may work after some time: the stream is not there, the server is starting or a cluster
 // has no leader yet, or nothing answered.
 func later(err error) bool {
-	var api *jetstream.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
 		off := errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount)
 		return errors.Is(err, jetstream.ErrStreamNotFound) || api.Code >= 500 && !off
 	}

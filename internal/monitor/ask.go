@@ -23,7 +23,7 @@ func Ask(ctx context.Context, url string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrUnwell, err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // read to its end, or not wanted
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	text := strings.TrimSpace(string(body))
 	switch {

@@ -186,11 +186,15 @@ func (n *node) stop() bool {
 func freePorts(t testing.TB, n int) []int {
 	t.Helper()
 	ports := make([]int, n)
+	var held []net.Listener
 	for i := range ports {
 		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		require.NoError(t, err)
-		defer func() { require.NoError(t, l.Close()) }()
 		ports[i] = l.Addr().(*net.TCPAddr).Port
+		held = append(held, l)
+	}
+	for _, l := range held { // only now, or the next could get the same port
+		require.NoError(t, l.Close())
 	}
 	return ports
 }

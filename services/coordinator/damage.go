@@ -37,15 +37,15 @@ func (s *Service) findDamage(ctx context.Context) error {
 	var unplaced []damage.Note
 	err := runlog.Read(ctx, s.js, 0, []string{subjects.AnyRunCtlKind(subjects.KindDamaged)}, func(e runlog.Entry) error {
 		n, ok := damage.Read(e.Data)
-		at, err := subjects.ParseLog(e.Subject)
+		at, bad := subjects.ParseLog(e.Subject)
 		switch {
-		case !ok || err != nil:
+		case !ok || bad != nil:
 		case e.Subject == damage.Unplaced():
 			unplaced = append(unplaced, n)
 		default:
 			s.giveUp(ctx, at.Run, fmt.Errorf("record %d: %w", e.Seq, runlog.Lost(n)))
 		}
-		return nil
+		return nil //nolint:nilerr // what is no note of a run is nothing to give a run up for
 	})
 	if err != nil {
 		return fmt.Errorf("coordinator: look for damage: %w", err)
@@ -208,6 +208,9 @@ func (s *Service) damagedInfo(ctx context.Context, run, reason string) control.I
 	i.ID, i.State, i.Reason, i.Waiting = run, control.StateDamaged, reason, false
 	return i
 }
+
+// givenUp reports whether a run is given up because of damage.
+func (s *Service) givenUp(run string) bool { return s.isLost(run) != nil }
 
 // isLost is the error for a run that is given up; nil for others.
 func (s *Service) isLost(run string) error {

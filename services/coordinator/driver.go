@@ -171,7 +171,7 @@ func (d *driver) try(ctx context.Context) {
 // step appends at most one record. d.mu is held.
 func (d *driver) step(ctx context.Context) error {
 	s := &d.fold.State
-	if s.Phase == runlog.PhaseNone || d.held || d.svc.isLost(d.id) != nil {
+	if s.Phase == runlog.PhaseNone || d.held || d.svc.givenUp(d.id) {
 		return nil
 	}
 	if noted, err := d.noteFaults(ctx); noted {

@@ -235,7 +235,7 @@ func TestConnectionsAreLimited(t *testing.T) {
 	for range 3 {
 		c, err := new(net.Dialer).DialContext(t.Context(), "tcp", inner.Addr().String())
 		require.NoError(t, err)
-		defer c.Close()
+		t.Cleanup(func() { _ = c.Close() })
 	}
 	for range 2 {
 		served = append(served, <-accepted)

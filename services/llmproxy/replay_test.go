@@ -228,9 +228,9 @@ func TestReplayOfWhatWasNeverSaid(t *testing.T) {
 
 	for want, r := range map[string]*llm.Request{
 		"round 2; run past is running and its last closed round is 1": replayOf(t, "past", 2, llm.PurposeAnswer, calls(0)...),
-		"there is no such run to replay: gone": replayOf(t, "gone", 1, llm.PurposeAnswer, calls(0)...),
-		"a run cannot replay itself: r1":                                     replayOf(t, "r1", 1, llm.PurposeAnswer, calls(0)...),
-		"it names no run":                                                    replayOf(t, "", 1, llm.PurposeAnswer, calls(0)...),
+		"there is no such run to replay: gone":                        replayOf(t, "gone", 1, llm.PurposeAnswer, calls(0)...),
+		"a run cannot replay itself: r1":                              replayOf(t, "r1", 1, llm.PurposeAnswer, calls(0)...),
+		"it names no run":                                             replayOf(t, "", 1, llm.PurposeAnswer, calls(0)...),
 	} {
 		require.Contains(t, s.ask(t, r).refused, want)
 	}

@@ -21,7 +21,7 @@ var errKept = errors.New("not the state of a hub")
 
 // kept is the state of a hub in a checkpoint, which names the last record.
 type kept struct {
-	_msgpack struct{} `msgpack:",as_array"` //nolint:unused // says how it is written
+	_msgpack struct{} `msgpack:",as_array"`
 	Version  int
 	Created  uint64
 	In       []keptMember // in the order in which they joined
@@ -29,13 +29,13 @@ type kept struct {
 }
 
 type keptMember struct {
-	_msgpack struct{} `msgpack:",as_array"` //nolint:unused // says how it is written
+	_msgpack struct{} `msgpack:",as_array"`
 	Address  subjects.Address
 	Joined   uint64
 }
 
 type keptRequest struct {
-	_msgpack struct{} `msgpack:",as_array"` //nolint:unused // says how it is written
+	_msgpack struct{} `msgpack:",as_array"`
 	Sender   subjects.Address
 	ID       string
 	First    uint64
