@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,20 +16,6 @@ import (
 
 	"github.com/myriad-sim/myriad/internal/bus"
 )
-
-// plainBinary builds the program without the race detector once and returns its path: what is measured is the program that
-// people run.
-var plainBinary = sync.OnceValues(func() (string, error) {
-	main, err := binary()
-	if err != nil || len(buildFlags) == 0 {
-		return main, err
-	}
-	path := filepath.Join(filepath.Dir(main), "plain")
-	if out, err := exec.Command("go", "build", "-o", path, "../cmd/myriad").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return path, nil
-})
 
 // chaos is a broker and all services as processes that can be killed and started again.
 type chaos struct {
@@ -85,7 +70,7 @@ func freeAddress(t testing.TB) string {
 // startChaos starts a broker, the five services, and a second host.
 func startChaos(t *testing.T) *chaos {
 	t.Helper()
-	path, err := plainBinary()
+	path, err := binary()
 	require.NoError(t, err)
 	address, data := freeAddress(t), t.TempDir()
 	c := &chaos{began: time.Now(), url: "nats://" + address, http: freeAddress(t)}

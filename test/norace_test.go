@@ -1,5 +1,0 @@
-//go:build !race
-
-package test
-
-var buildFlags []string
