@@ -28,7 +28,7 @@ update: {world: {mean: mean(answers.guess)}}
 // Starting and stopping leaves nothing behind, and the data directory holds the runs of every life.
 func TestTwentyLives(t *testing.T) {
 	const lives = 20
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent(), goleak.IgnoreAnyFunction(natstest.ServerClock))
+	defer goleak.VerifyNone(t, append(natstest.Leftovers(), goleak.IgnoreCurrent())...)
 	dir := t.TempDir()
 	hash := ""
 	var first string

@@ -19,7 +19,7 @@ import (
 // nothing behind in the process, and in each life it finds what it had in the one before.
 func TestAHundredLivesOfAProgram(t *testing.T) {
 	const lives = 100
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent(), goleak.IgnoreAnyFunction(natstest.ServerClock))
+	defer goleak.VerifyNone(t, append(natstest.Leftovers(), goleak.IgnoreCurrent())...)
 	place := host.Local(testKinds()).In(t.TempDir())
 	for i := range lives {
 		live(t, place, i+1)

@@ -6,14 +6,13 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/myriad-sim/myriad/internal/natstest"
 	"github.com/myriad-sim/myriad/pkg/agent"
 	"github.com/myriad-sim/myriad/pkg/msg"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(natstest.ServerClock)) }
+func TestMain(m *testing.M) { natstest.VerifyMain(m) }
 
 func TestTheCommandLineSaysWhatIsWrong(t *testing.T) {
 	for want, args := range map[string][]string{
