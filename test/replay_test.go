@@ -129,7 +129,7 @@ func TestReplay(t *testing.T) {
 	require.Positive(t, calls["openai"])
 
 	of := first.Run
-	for _, size := range []int{7, 1024} {
+	for _, size := range []int{50, 1024} {
 		again := sys.settled(t, sys.order(t, control.Replay, control.Again{Run: of, ShardSize: size}).ID)
 		require.Equal(t, "finished", again.Status(), again.Reason)
 		require.Equal(t, first.Hash, again.Hash)
