@@ -45,7 +45,7 @@ func TestStoppedRunGoesOn(t *testing.T) {
 		require.Equal(t, whole.ResultHash, sum.ResultHash)
 		require.Zero(t, sum.Receipt.Lost)
 		t.Logf("%d questions asked again", sum.Receipt.RepeatedCalls) // none if it stopped before it had asked any in its second round
-		require.LessOrEqual(t, sum.Receipt.RepeatedCalls, 20000) // what was in flight, and nothing of the round before
+		require.LessOrEqual(t, sum.Receipt.RepeatedCalls, 20000)      // what was in flight, and nothing of the round before
 		require.Equal(t, 1+3*20000, strings.Count(readFile(t, filepath.Join(dir, "the results"), "results.csv"), "\n"))
 	}
 
