@@ -33,6 +33,7 @@ func joinCluster(t testing.TB, c *natstest.Cluster) *system {
 	require.NoError(t, err)
 	s := &system{st.Conn(), js, st}
 	t.Cleanup(func() { s.close(t) })
+	s.ready(t, 1) // the servers of a cluster hear a little later who serves what
 	return s
 }
 

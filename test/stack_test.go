@@ -103,8 +103,9 @@ func (s *system) settled(t testing.TB, run string) *runlog.State {
 	t.Helper()
 	var last control.Info
 	require.Eventually(t, func() bool {
-		last = s.order(t, control.Status, control.Order{Run: run})
-		return last.Over() || last.State == "paused"
+		var err error
+		last, err = s.status(t, run)
+		return err == nil && (last.Over() || last.State == "paused")
 	}, patience, often, "run %s", run)
 	st, err := runlog.ReadControl(t.Context(), s.js, run)
 	require.NoError(t, err)

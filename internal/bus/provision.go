@@ -52,6 +52,8 @@ type Options struct {
 	// HostTTL is how long a heartbeat in the hosts bucket is kept, at least a
 	// second; 0 means 10 minutes.
 	HostTTL time.Duration
+
+	clustered bool // set by Provision
 }
 
 // Provision creates the streams, buckets and object stores all services share,
@@ -61,9 +63,9 @@ type Options struct {
 // In a cluster it waits half a minute for a leader and for enough servers.
 // Errors: ErrStreamMismatch, ErrNoSpace, ErrNoReplicas, or the server's.
 func Provision(ctx context.Context, js jetstream.JetStream, o Options) error {
-	clustered := js.Conn().ConnectedClusterName() != ""
+	o.clustered = js.Conn().ConnectedClusterName() != ""
 	switch {
-	case o.Replicas == 0 && clustered:
+	case o.Replicas == 0 && o.clustered:
 		o.Replicas = clusterReplicas
 	case o.Replicas == 0:
 		o.Replicas = 1

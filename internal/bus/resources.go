@@ -21,7 +21,7 @@ func resources(o Options) []resource {
 		bucket(o, jetstream.KeyValueConfig{
 			Bucket:         subjects.BucketHosts,
 			Description:    "one heartbeat a host; old ones go by and by",
-			Storage:        jetstream.MemoryStorage,
+			Storage:        hostsStorage(o),
 			TTL:            o.HostTTL,
 			LimitMarkerTTL: hostMarkerTTL,
 		}),
@@ -53,6 +53,16 @@ func resources(o Options) []resource {
 			AllowAtomicPublish: true,
 		}, sizes(o.MaxBytes)),
 	}
+}
+
+// hostsStorage is where heartbeats are kept. A single server keeps them in memory: none of them means anything after its
+// restart. The servers of a cluster must not: one that restarts would come back with nothing, and when the next one restarts
+// before it has caught up, a majority has forgotten what it agreed on and the bucket takes nothing any more.
+func hostsStorage(o Options) jetstream.StorageType {
+	if o.clustered {
+		return jetstream.FileStorage
+	}
+	return jetstream.MemoryStorage
 }
 
 // stream completes a stream's settings with what all streams have in common.

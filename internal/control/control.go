@@ -99,12 +99,22 @@ func (p *Problem) Error() string { return p.Detail }
 // ErrNoCoordinator: nobody serves the endpoints.
 var ErrNoCoordinator = errors.New("no coordinator is running on this NATS server")
 
+// askWait bounds a request of which the caller gave no end: a broker or a coordinator that dies takes the answer with it. It is
+// longer than a coordinator works on any request.
+const askWait = 20 * time.Second
+
 // Ask sends a request to an endpoint and decodes the answer into out, which may be nil. Problems of the coordinator come
-// back as *Problem, its absence as ErrNoCoordinator, an answer that does not decode or does not come as another error.
+// back as *Problem, its absence as ErrNoCoordinator, an answer that does not decode or does not come as another error. Without
+// a deadline in ctx an answer is awaited for twenty seconds.
 func Ask(ctx context.Context, nc *nats.Conn, endpoint string, in, out any) error {
 	data, err := json.Marshal(in)
 	if err != nil {
 		return fmt.Errorf("control: encode %s: %w", endpoint, err)
+	}
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, askWait)
+		defer cancel()
 	}
 	m, err := nc.RequestWithContext(ctx, subjects.Service(subjects.ServiceCoordinator, endpoint), data)
 	if errors.Is(err, nats.ErrNoResponders) {

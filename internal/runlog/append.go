@@ -34,6 +34,20 @@ func AppendControl(ctx context.Context, js jetstream.JetStream, h Header, body a
 	return ack.Sequence, nil
 }
 
+// Refused reports whether a record that was not appended never will be: it is too large, or the broker takes no such record of
+// this connection. After any other error it may be appended again with the same expectation, which two of the same record cannot
+// both meet: ErrConflict then says that it was in the log already, or that another came before it.
+func Refused(err error) bool {
+	var api *jetstream.APIError
+	switch {
+	case errors.Is(err, ErrTooLarge), errors.Is(err, nats.ErrConnectionClosed):
+		return true
+	case errors.Is(err, ErrConflict), errors.Is(err, ErrFull):
+		return false
+	}
+	return errors.As(err, &api) && api.Code >= 400 && api.Code < 500
+}
+
 // Codes of the server that nats.go has no names for.
 const (
 	codeStoreFailed    = 10077 // "maximum bytes exceeded" and the like: DiscardNew at its limit

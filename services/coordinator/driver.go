@@ -42,6 +42,15 @@ type driver struct {
 	faults   incidents
 
 	projected control.Info // what lists show
+	// shown is the state of the run after the last record, for who must not wait for the lock: a driver holds it while it waits
+	// for the broker. nil before the fold has taken in all there is.
+	shown atomic.Pointer[shown]
+}
+
+// shown is what others see of a run.
+type shown struct {
+	info control.Info
+	open bool // a round is
 }
 
 func newDriver(svc *Service, id string, held bool) *driver {
@@ -94,6 +103,7 @@ func (d *driver) follow(ctx context.Context) error {
 				return err
 			}
 			d.live = true
+			d.show(true)
 			d.outages.listen(time.Now())
 			d.faults.live(&d.fold.State, d.leader, d.svc.cfg.ID)
 			err := d.stepOrOver(ctx)
@@ -116,9 +126,11 @@ func (d *driver) apply(ctx context.Context, e runlog.Entry) error {
 	if n := len(d.fold.Faults); d.fold.FaultCount > faults && n > 0 && d.live {
 		d.log.Warn("fault", "what", d.fold.Faults[n-1].What)
 	}
-	switch {
-	case err != nil || !d.live:
+	if err != nil || !d.live {
 		return err
+	}
+	d.show(d.fold.CtlSeq > decided)
+	switch {
 	case d.fold.CtlSeq > decided:
 		switch {
 		case h.Kind == subjects.KindResumed:
@@ -134,6 +146,24 @@ func (d *driver) apply(ctx context.Context, e runlog.Entry) error {
 		d.try(ctx)
 	}
 	return nil
+}
+
+// show lets others see the state of the run after a record, which has decided something or only brought answers. d.mu is held.
+func (d *driver) show(decided bool) {
+	last := d.shown.Load()
+	if d.fold.Phase == runlog.PhaseNone || !decided && (last == nil || d.fold.Phase != runlog.PhaseOpen) {
+		return
+	}
+	now := shown{open: d.fold.Phase == runlog.PhaseOpen}
+	if decided {
+		now.info = info(&d.fold.State)
+	} else {
+		now.info = last.info
+	}
+	if now.open {
+		now.info.Answered = now.info.Expected - d.fold.Left()
+	}
+	d.shown.Store(&now)
 }
 
 // project tells the bucket of runs, if there is something to tell: most control records change nothing that lists show.

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/myriad-sim/myriad/internal/control"
-	"github.com/myriad-sim/myriad/internal/runlog"
 )
 
 // current lists the runs as they are now. The bucket they are listed from lags behind where a coordinator died between
@@ -45,21 +44,19 @@ type Progress struct {
 	Expected int `json:"expected" doc:"Answers the round needs."`
 }
 
-// progress reports how far the open round of a run is, if this coordinator drives the run and is not busy with it at
-// this very moment.
+// progress reports how far the open round of a run is, if one is open and this coordinator folds the run.
 func (s *Service) progress(run string) (Progress, bool) {
 	s.mu.Lock()
 	d := s.drivers[run]
 	s.mu.Unlock()
-	if d == nil || !d.mu.TryLock() { // a driver may hold the lock while it waits for the broker
+	if d == nil {
 		return Progress{}, false
 	}
-	defer d.mu.Unlock()
-	if !d.live || d.fold.Phase != runlog.PhaseOpen {
+	now := d.shown.Load()
+	if now == nil || !now.open {
 		return Progress{}, false
 	}
-	expected := d.fold.Created.Agents * len(d.fold.Scenario.Turn)
-	return Progress{Round: d.fold.Round, Answered: expected - d.fold.Left(), Expected: expected}, true
+	return Progress{Round: now.info.Round, Answered: now.info.Answered, Expected: now.info.Expected}, true
 }
 
 // advance adds to what the log's control records say of a run how far its open round is.

@@ -228,14 +228,8 @@ func (s *Service) status(ctx context.Context, run string) (control.Info, error) 
 	d := s.drivers[run]
 	s.mu.Unlock()
 	if d != nil {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		if d.live && d.fold.Phase != runlog.PhaseNone {
-			i := info(&d.fold.State)
-			if d.fold.Phase == runlog.PhaseOpen {
-				i.Answered = i.Expected - d.fold.Left()
-			}
-			return i, nil
+		if now := d.shown.Load(); now != nil {
+			return now.info, nil
 		}
 	}
 	st, err := s.read(ctx, run)

@@ -16,7 +16,9 @@ import (
 
 const (
 	// peerTimeout is how long a coordinator may take to say that it drives a run.
-	peerTimeout = time.Second
+	peerTimeout = 2 * time.Second
+	// peerPatience is how long one may say that it will.
+	peerPatience = 10 * time.Second
 	// peerFresh is how long that counts.
 	peerFresh = 900 * time.Millisecond // the next poke asks again
 )
@@ -32,7 +34,28 @@ type peerRun struct{ peer, run string }
 type word struct {
 	at      time.Time // of the last answer, or silence
 	drives  bool
+	soon    time.Time // since when it has said that it is about to; zero where the last answer was another
 	pending bool
+}
+
+// What a coordinator says of a run.
+const (
+	peerYes  = "yes"
+	peerNo   = "no"
+	peerSoon = "soon" // it has yet to see the run, or to read it
+)
+
+// hear takes in an answer, "" where there was none.
+func (w *word) hear(answer string, now time.Time) {
+	w.at, w.pending = now, false
+	if answer != peerSoon {
+		w.drives, w.soon = answer == peerYes, time.Time{}
+		return
+	}
+	if w.soon.IsZero() {
+		w.soon = now
+	}
+	w.drives = now.Sub(w.soon) < peerPatience
 }
 
 // leads reports whether this coordinator is to take steps. d.mu is held. Where that is not known it is found out first, and
@@ -55,9 +78,10 @@ func (d *driver) leads(ctx context.Context) bool {
 	if !w.pending {
 		w.pending = true
 		s.done.Go(func() {
-			drives := s.drivenBy(ctx, key)
+			answer := s.askPeer(ctx, key)
 			s.peers.mu.Lock()
-			w.at, w.drives, w.pending = time.Now(), drives, false
+			w.hear(answer, time.Now())
+			drives := w.drives
 			s.peers.mu.Unlock()
 			if !drives {
 				d.wake()
@@ -67,12 +91,15 @@ func (d *driver) leads(ctx context.Context) bool {
 	return false
 }
 
-// drivenBy asks another coordinator whether it drives a run.
-func (s *Service) drivenBy(ctx context.Context, key peerRun) bool {
+// askPeer asks another coordinator whether it drives a run. It returns "" where that one says nothing.
+func (s *Service) askPeer(ctx context.Context, key peerRun) string {
 	ctx, cancel := context.WithTimeout(ctx, peerTimeout)
 	defer cancel()
 	m, err := s.nc.RequestWithContext(ctx, drivesSubject(key.peer), []byte(key.run))
-	return err == nil && string(m.Data) == "yes"
+	if err != nil {
+		return ""
+	}
+	return string(m.Data)
 }
 
 // unheard forgets what was said of a run.
@@ -93,23 +120,33 @@ func drivesSubject(id string) string {
 
 // sayDrives answers the others.
 func (s *Service) sayDrives(req micro.Request) {
+	run := string(req.Data())
 	s.mu.Lock()
-	d := s.drivers[string(req.Data())]
+	d := s.drivers[run]
 	s.mu.Unlock()
-	answer := "no"
-	if d != nil && d.drives() {
-		answer = "yes"
+	answer := peerSoon // who has recorded a run may hear of it later than others do
+	switch {
+	case s.givenUp(run):
+		answer = peerNo
+	case d != nil:
+		answer = d.drives()
 	}
 	if err := req.Respond([]byte(answer)); err != nil {
 		s.log.Warn("another coordinator not answered", "error", err)
 	}
 }
 
-// drives reports whether the driver takes steps when it leads. One that is busy does.
-func (d *driver) drives() bool {
+// drives says whether the driver takes steps when it leads. One that is busy does.
+func (d *driver) drives() string {
 	if !d.mu.TryLock() {
-		return true
+		return peerYes
 	}
 	defer d.mu.Unlock()
-	return d.live && !d.held
+	switch {
+	case d.held:
+		return peerNo
+	case !d.live:
+		return peerSoon
+	}
+	return peerYes
 }

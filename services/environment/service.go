@@ -134,22 +134,43 @@ func (s *Service) step(ctx context.Context, fold *runlog.Fold, h runlog.Header) 
 	if h.Kind == subjects.KindEnvState {
 		s.project(ctx, &fold.State)
 	}
-	// Only the record that closes a round calls for a new world, or the end of what there was at the start; not each late
-	// answer or message that comes before the world is on record.
-	if fold.Phase != runlog.PhaseClosed || h.Kind != "" && h.Kind != subjects.KindClosed {
+	// The end of what there was at the start calls for a new world, and every control record after the one that closes a round,
+	// for it came instead of the world; not each late answer or message.
+	if fold.Phase != runlog.PhaseClosed || h.Kind != "" && fold.CtlSeq != fold.Seq {
 		return nil
 	}
 	next, err := nextWorld(&fold.State, fold.Columns())
 	if err != nil {
 		return fmt.Errorf("round %d: %w", fold.Round, err)
 	}
-	head := runlog.Header{Kind: subjects.KindEnvState, Run: fold.Run, Round: fold.Round, Writer: s.writer}
-	_, err = runlog.AppendControl(ctx, s.js, head, next, fold.CtlSeq)
-	if errors.Is(err, runlog.ErrConflict) {
-		return nil
-	}
-	return err
+	return s.record(ctx, fold, next)
 }
+
+// record appends a world to the log, however long the log cannot be reached. Where another record has come first there is
+// nothing to do: it calls for the next step.
+func (s *Service) record(ctx context.Context, fold *runlog.Fold, world runlog.EnvState) error {
+	head := runlog.Header{Kind: subjects.KindEnvState, Run: fold.Run, Round: fold.Round, Writer: s.writer}
+	for {
+		_, err := runlog.AppendControl(ctx, s.js, head, world, fold.CtlSeq)
+		switch {
+		case err == nil, errors.Is(err, runlog.ErrConflict):
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case runlog.Refused(err):
+			return err
+		}
+		s.log.Warn("world not recorded, trying again", "run", fold.Run, "round", fold.Round, "error", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(retryPause):
+		}
+	}
+}
+
+// retryPause is the pause before a world is appended to the log again.
+const retryPause = 500 * time.Millisecond
 
 // projection is the value of a world in the bucket of environments.
 type projection struct {

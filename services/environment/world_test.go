@@ -112,13 +112,14 @@ update:
 	require.InDelta(t, 28, next.World["mean"], 0, "not computed again")
 }
 
-// While a closed round waits for its world, what else is logged does not have the world computed again.
-func TestOnlyAClosingCallsForAWorld(t *testing.T) {
+// While a closed round waits for its world, what is no control record does not have the world computed again.
+func TestOnlyControlRecordsCallForAWorld(t *testing.T) {
 	s := &Service{}
 	fold := runlog.NewFold("r", runlog.WithColumns())
-	fold.Phase = runlog.PhaseClosed
-	for _, kind := range []string{runlog.KindMessage, runlog.KindAnswer, runlog.KindAsked, subjects.KindPaused} {
+	fold.Phase, fold.CtlSeq, fold.Seq = runlog.PhaseClosed, 7, 8
+	for _, kind := range []string{runlog.KindMessage, runlog.KindAnswer, runlog.KindAsked} {
 		require.NoError(t, s.step(t.Context(), fold, runlog.Header{Kind: kind}))
 	}
+	fold.CtlSeq = 8
 	require.Panics(t, func() { _ = s.step(t.Context(), fold, runlog.Header{Kind: subjects.KindClosed}) }, "it has no scenario here")
 }
