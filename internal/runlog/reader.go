@@ -46,6 +46,9 @@ const (
 // that a request has brought them all takes a place of a record, and is dropped where there is none.)
 const fetchAhead = 256
 
+// errSilent ends a session that brings nothing, though there is something.
+var errSilent = errors.New("no records come")
+
 // finalError ends the Follow, not just the session.
 type finalError struct{ error }
 
@@ -120,8 +123,10 @@ func (r *reader) consumer(ctx context.Context) (jetstream.Consumer, error) {
 }
 
 // receive waits for the next message. While records are due that do not come it asks the broker whether they still exist:
-// those of a run that was purged meanwhile never come.
+// those of a run that was purged meanwhile never come. A request for records may be lost on its way through a cluster, which
+// the client would notice by the heartbeats that it misses, but it counts them anew whenever it is called.
 func (r *reader) receive(ctx context.Context, cons jetstream.Consumer, it jetstream.MessagesContext, delivered uint64) (jetstream.Msg, error) {
+	began := time.Now()
 	for r.caughtUp != nil {
 		short, cancel := context.WithTimeout(ctx, quiet)
 		msg, err := it.Next(jetstream.NextContext(short))
@@ -135,10 +140,13 @@ func (r *reader) receive(ctx context.Context, cons jetstream.Consumer, it jetstr
 		if err != nil {
 			return nil, err
 		}
-		if info.NumPending == 0 && info.Delivered.Consumer <= delivered {
+		switch {
+		case info.NumPending == 0 && info.Delivered.Consumer <= delivered:
 			if err := r.reached(); err != nil {
 				return nil, err
 			}
+		case info.NumWaiting == 0 || time.Since(began) > 2*heartbeat:
+			return nil, fmt.Errorf("%w: %d are due, %d requests wait for them", errSilent, info.NumPending, info.NumWaiting)
 		}
 	}
 	return it.Next(jetstream.NextContext(ctx))
