@@ -59,7 +59,7 @@ func TestARunOutlivesAnyBroker(t *testing.T) {
 			return err == nil && (i.Round > round || i.Over())
 		}, patience, often)
 		c.Restart(t, dead)
-		c.Whole(t, subjects.StreamLog)
+		c.Whole(t)
 	}
 	st := s.settled(t, run)
 	require.Equal(t, "finished", st.Status(), st.Reason)

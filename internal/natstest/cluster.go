@@ -1,6 +1,7 @@
 package natstest
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -126,26 +127,31 @@ func (c *Cluster) Restart(t testing.TB, i int) {
 	c.nodes[i].start(t)
 }
 
-// Whole waits until every replica of a stream is there and up to date.
-func (c *Cluster) Whole(t testing.TB, stream string) {
+// Whole waits until every replica of every stream is there and up to date, so that any one server may be lost again.
+func (c *Cluster) Whole(t testing.TB) {
 	t.Helper()
 	js := c.JetStream(t)
 	require.Eventually(t, func() bool {
-		s, err := js.Stream(t.Context(), stream)
-		if err != nil {
+		ctx, cancel := context.WithTimeout(t.Context(), gatherWait/10) // an answer may be lost
+		defer cancel()
+		list, all := js.ListStreams(ctx), true
+		for info := range list.Info() {
+			all = all && whole(info)
+		}
+		return list.Err() == nil && all
+	}, gatherWait, 50*time.Millisecond, "some stream is not whole")
+}
+
+func whole(info *jetstream.StreamInfo) bool {
+	if info.Cluster == nil || info.Cluster.Leader == "" || len(info.Cluster.Replicas) != info.Config.Replicas-1 {
+		return false
+	}
+	for _, r := range info.Cluster.Replicas {
+		if r.Offline || !r.Current {
 			return false
 		}
-		info := s.CachedInfo()
-		if info.Cluster == nil || info.Cluster.Leader == "" || len(info.Cluster.Replicas) != info.Config.Replicas-1 {
-			return false
-		}
-		for _, r := range info.Cluster.Replicas {
-			if r.Offline || !r.Current {
-				return false
-			}
-		}
-		return true
-	}, gatherWait, 50*time.Millisecond, "%s is not whole", stream)
+	}
+	return true
 }
 
 func (n *node) url() string { return fmt.Sprintf("nats://%s:%d", n.options.Host, n.options.Port) }

@@ -32,7 +32,7 @@ func TestClusterLosesAServerAndNothingElse(t *testing.T) {
 	}, 30*time.Second, 100*time.Millisecond)
 	require.NotEqual(t, leader, c.Leader(t, subjects.StreamLog))
 	c.Restart(t, leader)
-	c.Whole(t, subjects.StreamLog)
+	c.Whole(t)
 	requireStored(t, js, first.Sequence, "before")
 	requireStored(t, js, last, "without it")
 }

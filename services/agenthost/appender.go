@@ -2,6 +2,7 @@ package agenthost
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -10,104 +11,177 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/myriad-sim/myriad/internal/bus"
 	"github.com/myriad-sim/myriad/pkg/subjects"
 )
 
-// appender appends records to the run log without waiting for each, and appends again what the broker did not
-// acknowledge. A record may so be in the log twice; the fold counts it once.
+// appender appends records to the run log without making their writers wait for each, and appends again what the broker did
+// not acknowledge. A record may so be in the log twice; the fold counts it once.
+//
+// The broker syncs before it acknowledges, which takes about as long as everything else it does for a record. So what gathers
+// while it syncs goes to it as one batch, for which it syncs once: the more there is to write, the fewer syncs it takes.
 //
 // A record has a place, and room for its bytes, from its appending to its acknowledgement, however often it is sent; who
-// finds none free waits. So neither channel below can be full for longer than the broker is slow, and nothing here waits for itself.
+// finds none free waits. So what waits here is bounded, and nothing here waits for itself.
 type appender struct {
-	js     jetstream.JetStream
-	log    *slog.Logger
-	places chan struct{}
-	bytes  *gate
-	sent   chan record // as many places as places
-	quit   chan struct{}
-	stop   chan struct{}
-	done   sync.WaitGroup
-}
-
-// record is one that was sent and is not acknowledged yet.
-type record struct {
-	subject string
-	data    []byte
-	at      time.Time              // of the sending
-	ack     jetstream.PubAckFuture // nil where it could not be sent
+	nc      *nats.Conn
+	js      jetstream.JetStream
+	log     *slog.Logger
+	places  chan struct{}
+	bytes   *gate
+	waiting chan *nats.Msg // as many places as places
+	quit    chan struct{}
+	stop    chan struct{}
+	done    sync.WaitGroup
 }
 
 const (
 	maxUnacked      = 1024     // records
 	maxUnackedBytes = 64 << 20 // and their bytes
-	ackTimeout      = 10 * time.Second
-	retryPause      = 250 * time.Millisecond // between two sendings of a record
+	maxBatch        = 64       // records that go to the broker together
+	maxBatchBytes   = 4 << 20  // and their bytes, but for one that is larger
+	ackTimeout      = 5 * time.Second
+	retryPause      = 250 * time.Millisecond // before records are sent again
 	drainWait       = 1500 * time.Millisecond
 )
 
 func newAppender(nc *nats.Conn, log *slog.Logger) (*appender, error) {
 	a := &appender{
-		log: log, places: make(chan struct{}, maxUnacked), bytes: newGate(maxUnackedBytes), sent: make(chan record, maxUnacked),
+		nc: nc, log: log, places: make(chan struct{}, maxUnacked), bytes: newGate(maxUnackedBytes), waiting: make(chan *nats.Msg, maxUnacked),
 		quit: make(chan struct{}), stop: make(chan struct{}),
 	}
 	var err error
-	if a.js, err = jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(maxUnacked), jetstream.WithPublishAsyncTimeout(ackTimeout)); err != nil {
+	if a.js, err = jetstream.New(nc); err != nil {
 		return nil, fmt.Errorf("agenthost: jetstream: %w", err)
 	}
-	a.done.Go(a.settle)
+	a.done.Go(a.write)
 	return a, nil
 }
 
-// append sends a record, after waiting for a place. After hurry it drops what finds none.
+// append has a record written, after waiting for a place. After hurry it drops what finds none.
 func (a *appender) append(subject string, data []byte) {
 	if n := int64(len(data)); a.bytes.take(a.quit, n, n) == 0 {
 		return
 	}
 	select {
 	case a.places <- struct{}{}:
-		a.sent <- a.send(subject, data)
+		a.waiting <- &nats.Msg{Subject: subject, Data: data}
 	case <-a.quit:
 	}
 }
 
-func (a *appender) send(subject string, data []byte) record {
-	r := record{subject: subject, data: data, at: time.Now()}
-	ack, err := a.js.PublishMsgAsync(&nats.Msg{Subject: subject, Data: data}, jetstream.WithExpectStream(subjects.StreamLog))
-	if err != nil {
-		a.log.Warn("record not sent, trying again", "subject", subject, "error", err)
-		return r
-	}
-	r.ack = ack
-	return r
-}
-
-// settle waits for acknowledgements in the order of the sendings, and sends again what has none.
-func (a *appender) settle() {
+// write sends what waits, all of it together that may go together, until close.
+func (a *appender) write() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	a.done.Go(func() {
+		<-a.stop
+		cancel()
+	})
+	var next *nats.Msg // taken already, and too large for the batch before
 	for {
-		var r record
-		select {
-		case r = <-a.sent:
-		case <-a.stop:
-			return
-		}
-		if r.ack != nil {
+		if next == nil {
 			select {
-			case <-r.ack.Ok():
-				a.bytes.give(int64(len(r.data)))
-				<-a.places
-				continue
-			case err := <-r.ack.Err():
-				a.log.Warn("append to the run log failed, trying again", "subject", r.subject, "error", err)
+			case next = <-a.waiting:
 			case <-a.stop:
 				return
 			}
 		}
-		select {
-		case <-time.After(retryPause - time.Since(r.at)): // at once if it was sent long ago
-		case <-a.stop:
+		var batch []*nats.Msg
+		batch, next = a.gather(next)
+		if !a.store(ctx, batch) {
 			return
 		}
-		a.sent <- a.send(r.subject, r.data)
+		for _, m := range batch {
+			a.bytes.give(int64(len(m.Data)))
+			<-a.places
+		}
+	}
+}
+
+// gather adds to a record those that wait behind it, as far as they fit with it into a batch, and returns the first that does
+// not.
+func (a *appender) gather(first *nats.Msg) (batch []*nats.Msg, left *nats.Msg) {
+	batch = append(batch, first)
+	size := len(first.Data)
+	for len(batch) < maxBatch {
+		select {
+		case m := <-a.waiting:
+			if size += len(m.Data); size > maxBatchBytes {
+				return batch, m
+			}
+			batch = append(batch, m)
+		default:
+			return batch, nil
+		}
+	}
+	return batch, nil
+}
+
+// store sends records until they are acknowledged, or ctx is done and it reports false.
+func (a *appender) store(ctx context.Context, batch []*nats.Msg) bool {
+	for {
+		begun := time.Now()
+		err := a.try(ctx, batch)
+		if err == nil {
+			return true
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		if !errors.Is(err, bus.ErrBatchBusy) { // many hosts write at once, which is nothing to tell
+			a.log.Warn("append to the run log failed, trying again", "records", len(batch), "subject", batch[0].Subject, "error", err)
+		}
+		select {
+		case <-time.After(retryPause - time.Since(begun)): // at once if it was sent long ago
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// try sends records once. An acknowledgement that is due when the connection is lost never comes, so it is not waited for.
+func (a *appender) try(ctx context.Context, batch []*nats.Msg) error {
+	ctx, end := a.whileConnected(ctx)
+	defer end()
+	if len(batch) == 1 {
+		_, err := a.js.PublishMsg(ctx, batch[0], jetstream.WithExpectStream(subjects.StreamLog))
+		return err
+	}
+	_, err := bus.PublishBatch(ctx, a.nc, batch)
+	return err
+}
+
+// whileConnected returns a context that ends with ctx, after the time that an acknowledgement may take, or when the
+// connection is lost. It waits for the connection first: what is sent without one would go out later, whoever waits for it.
+func (a *appender) whileConnected(ctx context.Context) (context.Context, context.CancelFunc) {
+	changed := a.nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.CLOSED)
+	for !a.nc.IsConnected() && !a.nc.IsClosed() && ctx.Err() == nil {
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
+	out, cancel := context.WithTimeout(ctx, ackTimeout)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer cancel()
+		for a.nc.IsConnected() {
+			select {
+			case now := <-changed:
+				if now != nats.CONNECTED { // even where it is back already
+					return
+				}
+			case <-out.Done():
+				return
+			}
+		}
+	}()
+	return out, func() {
+		cancel()
+		<-ended
+		a.nc.RemoveStatusListener(changed)
 	}
 }
 
@@ -130,5 +204,4 @@ func (a *appender) close(ctx context.Context, connected bool) {
 	}
 	close(a.stop)
 	a.done.Wait()
-	a.js.CleanupPublisher()
 }

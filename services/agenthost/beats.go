@@ -86,12 +86,16 @@ func (s *Service) say(ctx context.Context) error {
 	return nil
 }
 
-// leave takes the host off the register for good.
-func (s *Service) leave(ctx context.Context) error {
+// leave takes the host off the register for good. Where that fails its silence says the same a little later.
+func (s *Service) leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 2*sayWithin)
+	defer cancel()
 	s.beats.mu.Lock()
 	defer s.beats.mu.Unlock()
 	s.beats.left = true
-	return hosts.Remove(ctx, s.register, s.beat.Incarnation)
+	if err := hosts.Remove(ctx, s.register, s.beat.Incarnation); err != nil {
+		s.log.Warn("goodbye not written", "error", err)
+	}
 }
 
 // now is how the host is.

@@ -161,7 +161,7 @@ func (s *Service) Stop(ctx context.Context) error {
 	errs := []error{s.code.Stop(ctx)} // first: its agents use what comes after
 	connected := s.nc.IsConnected()
 	if connected {
-		errs = append(errs, s.leave(ctx))
+		s.leave(ctx)
 		if s.micro != nil {
 			errs = append(errs, s.micro.Stop())
 		}
