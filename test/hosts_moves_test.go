@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"testing"
 	"time"
 
@@ -59,9 +60,6 @@ func (s *system) leader(t testing.TB, run string) (id string) {
 // Under load a host is drained, another joins, the coordinator that leads is killed, a host is killed and the drained one
 // comes back: the result is that of an undisturbed run, nothing is lost, and what is planned repeats nothing.
 func TestHostsAndCoordinatorsComeAndGo(t *testing.T) {
-	if *chaosSeeds == "" {
-		t.Skip("on a busy machine of two coordinators one takes the other for gone, and the moves are not those that are counted here: go tool task chaos")
-	}
 	t.Parallel()
 	const rounds = 40
 	undisturbed := startSystem(t, nil).play(t, control.Submission{Source: slowGame(rounds, time.Millisecond)})
@@ -99,7 +97,8 @@ func TestHostsAndCoordinatorsComeAndGo(t *testing.T) {
 	drained := command("hosts", "drain", "a", "--wait", "60s").ok(t)
 	require.Contains(t, drained, "a is drained.")
 	require.Zero(t, s.hosts(t)["a"].Shards)
-	require.Regexp(t, `(?m)^a +\S+ +drained +0 +0 +0 `, command("hosts").ok(t))
+	listed := regexp.MustCompile(`(?m)^a +\S+ +drained +0 +0 +0 `)
+	require.Eventually(t, func() bool { return listed.MatchString(command("hosts").ok(t)) }, patience, often, "either coordinator may answer")
 	require.Contains(t, command("hosts", "drain", "b").fails(t, 1), "b is the only host that takes work")
 
 	start("agenthost", "c")
