@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/myriad-sim/myriad/internal/bus"
 	"github.com/myriad-sim/myriad/internal/runlog"
 	"github.com/myriad-sim/myriad/pkg/agent"
 )
@@ -24,14 +25,14 @@ type Config struct {
 	Flush         time.Duration `env:"FLUSH" envDefault:"200ms" desc:"how long a read answer may wait for others before it is logged"`
 	Lost          time.Duration `env:"PROXY_LOST" envDefault:"2500ms" desc:"silence after which an llmproxy counts as lost and its calls are sent again"`
 
-	Kinds           *agent.Registry `env:"-"` // of code agents that the host makes; nil: those that come with Myriad
-	Broker          string          `env:"-"` // URL at which processes of agents reach a broker that is inside this program; "": none
-	Workers         int             `env:"WORKERS" envDefault:"0" desc:"code agents at most that compute at once; those that wait for others do not count; 0: no bound"`
-	MaxWaiting      int             `env:"MAX_WAITING" envDefault:"131072" desc:"requests to code agents at most that are not answered yet"`
-	MaxWaitingBytes int64           `env:"MAX_WAITING_BYTES" envDefault:"268435456" desc:"bytes of requests to code agents that are not answered yet"`
-	KeepResults     time.Duration   `env:"KEEP_RESULTS" envDefault:"10m" desc:"how long the result of a call to a code agent is kept for holders of its promise"`
-	KeepResultBytes int64           `env:"KEEP_RESULT_BYTES" envDefault:"67108864" desc:"bytes of kept results at most, and again of outcomes by request id; the oldest go first"`
-	CallTimeout     time.Duration   `env:"CALL_TIMEOUT" envDefault:"1h" desc:"the longest that a code agent may take for a request without a deadline of its own, and for any call"`
+	Kinds           *agent.Registry   `env:"-"` // of code agents that the host makes; nil: those that come with Myriad
+	Broker          bus.ConnectConfig `env:"-"` // how processes of agents reach a broker that is inside this program; no URL: none, or they do as this process does
+	Workers         int               `env:"WORKERS" envDefault:"0" desc:"code agents at most that compute at once; those that wait for others do not count; 0: no bound"`
+	MaxWaiting      int               `env:"MAX_WAITING" envDefault:"131072" desc:"requests to code agents at most that are not answered yet"`
+	MaxWaitingBytes int64             `env:"MAX_WAITING_BYTES" envDefault:"268435456" desc:"bytes of requests to code agents that are not answered yet"`
+	KeepResults     time.Duration     `env:"KEEP_RESULTS" envDefault:"10m" desc:"how long the result of a call to a code agent is kept for holders of its promise"`
+	KeepResultBytes int64             `env:"KEEP_RESULT_BYTES" envDefault:"67108864" desc:"bytes of kept results at most, and again of outcomes by request id; the oldest go first"`
+	CallTimeout     time.Duration     `env:"CALL_TIMEOUT" envDefault:"1h" desc:"the longest that a code agent may take for a request without a deadline of its own, and for any call"`
 }
 
 func (c Config) check() error {

@@ -92,7 +92,7 @@ func newStage(t testing.TB) *stage {
 }
 
 func quick() Config {
-	return Config{InFlight: 4096, ModelInFlight: 4096, InFlightBytes: 1 << 20, Batch: 256, KeepRuns: 2, Heartbeat: 50 * time.Millisecond, Flush: 5 * time.Millisecond, Lost: 150 * time.Millisecond}
+	return Config{InFlight: 4096, ModelInFlight: 4096, InFlightBytes: 1 << 20, Batch: 256, KeepRuns: 2, Heartbeat: 50 * time.Millisecond, Flush: 5 * time.Millisecond, Lost: 600 * time.Millisecond}
 }
 
 // host starts a host that stops with the test.

@@ -160,7 +160,9 @@ func TestDuplicateResults(t *testing.T) {
 // Results that come one by one are taken in their order: none is still waiting when the request is said to be done.
 func TestManySmallResults(t *testing.T) {
 	s := newStage(t)
-	h := s.host(quick())
+	calm := quick()
+	calm.Lost = time.Minute // it is busy, not lost
+	h := s.host(calm)
 	s.proxy(func(a asked) {
 		for i := range a.Calls {
 			a.some(i == len(a.Calls)-1, text(a), i)
