@@ -128,7 +128,7 @@ func TestReplay(t *testing.T) {
 	asked, calls := len(server.times(0, 1))+len(server.times(1, 1)), callsBy(t, metrics)
 	require.Positive(t, calls["openai"])
 
-	of := first.Run
+	of, repeated := first.Run, 0
 	for _, size := range []int{50, 1024} {
 		again := sys.settled(t, sys.order(t, control.Replay, control.Again{Run: of, ShardSize: size}).ID)
 		require.Equal(t, "finished", again.Status(), again.Reason)
@@ -137,10 +137,12 @@ func TestReplay(t *testing.T) {
 		require.Equal(t, "replay:"+of, again.Created.Overrides.Models["player"])
 		require.Contains(t, results.Note(*again.Scenario.Model("player")), of)
 		of = again.Run
+		repeated += results.Summary(again).Receipt.RepeatedCalls // where the machine is so busy that the proxy seems to be lost
 	}
 	now := callsBy(t, metrics)
 	require.Equal(t, calls["openai"], now["openai"], "no model was asked")
-	require.InDelta(t, 2*calls["openai"], now["replay"], 1, "every call was answered from the log")
+	require.GreaterOrEqual(t, now["replay"], 2*calls["openai"]-1, "every call was answered from the log")
+	require.LessOrEqual(t, now["replay"], 2*calls["openai"]+1+float64(repeated))
 	require.Equal(t, asked, len(server.times(0, 1))+len(server.times(1, 1)))
 	require.Empty(t, server.complaints())
 
