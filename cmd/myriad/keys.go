@@ -9,6 +9,7 @@ import (
 
 	"github.com/myriad-sim/myriad/internal/bus"
 	"github.com/myriad-sim/myriad/internal/keys"
+	"github.com/myriad-sim/myriad/pkg/subjects"
 )
 
 // keysCmd makes and shows the keys of a stack off loopback.
@@ -135,8 +136,18 @@ export MYRIAD_NATS_CA=%s
 export MYRIAD_NATS_NKEY=%s
 # Programs that do not use Myriad's own client set this as the prefix of their inboxes:
 export MYRIAD_NATS_INBOX=%s
-`, u.Name(), ca, seed, bus.InboxPrefix(u.Public))
+# The one run that it sees. It subscribes to %s:
+export MYRIAD_RUN=%s
+`, u.Name(), quoted(ca), quoted(seed), bus.InboxPrefix(u.Public), subjects.OfRun(u.Run, "code."+subjects.Encode(u.Host)+".*.*"), quoted(u.Run))
 	return nil
+}
+
+// quoted is a text as one word of a shell.
+func quoted(text string) string {
+	if strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+./:@%,") == "" {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 type keysRenewCmd struct {
@@ -147,7 +158,7 @@ type keysRenewCmd struct {
 
 // Help is shown by --help.
 func (keysRenewCmd) Help() string {
-	return `Users, permissions and the token stay. "myriad up" and a coordinator take the new certificates by themselves; a nats-server of
+	return `Users and the token stay; users and permissions that a newer version of Myriad has come in. "myriad up" and a coordinator take the new certificates by themselves; a nats-server of
 yours is told with "nats-server --signal reload".
 
 Examples:

@@ -37,9 +37,23 @@ func TestKeysSayNoSecret(t *testing.T) {
 	}
 	require.Contains(t, say(1, "keys", "init", dir), "exists already")
 	text = say(0, "keys", "agent", dir, "--run", "r1", "--host", "js-1")
-	for _, name := range []string{"MYRIAD_NATS_URL=tls://", "MYRIAD_NATS_CA=/", "MYRIAD_NATS_NKEY=/", "MYRIAD_NATS_INBOX=_INBOX.U"} {
+	for _, name := range []string{"MYRIAD_NATS_URL=tls://", "MYRIAD_NATS_CA=/", "MYRIAD_NATS_NKEY=/", "MYRIAD_NATS_INBOX=_INBOX.U", "MYRIAD_RUN=r1\n"} {
 		require.Contains(t, text, "export "+name)
 	}
+	require.Contains(t, text, " myriad.run.r1.code.js-1.*.*:\n")
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "protocol.md"))
+	require.NoError(t, err)
+	_, documented, found := strings.Cut(string(page), "<!-- test: variables -->\n")
+	require.True(t, found)
+	documented, _, _ = strings.Cut(documented, "\n\n")
+	require.Equal(t, strings.Count(text, "export "), strings.Count(documented, "\n| `"), "each variable is in docs/protocol.md")
+	for line := range strings.Lines(text) {
+		if name, _, ok := strings.Cut(strings.TrimPrefix(line, "export "), "="); ok && strings.HasPrefix(line, "export ") {
+			require.Contains(t, documented, "| `"+name+"` |")
+		}
+	}
+	text = say(0, "keys", "agent", dir, "--run", "it's $HOME", "--host", "js 2")
+	require.Contains(t, text, `export MYRIAD_RUN='it'\''s $HOME'`+"\n")
 	require.Contains(t, say(0, "keys", "show", dir), "agent of run r1, host js-1")
 	require.Contains(t, say(1, "keys", "agent", dir, "--run", "r2", "--host", "js-1"), "exists already")
 	say(0, "keys", "agent", dir, "--run", "r1", "--host", "js-1", "--remove")

@@ -6,6 +6,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/myriad-sim/myriad/internal/bus"
 	"github.com/myriad-sim/myriad/internal/wire"
 	"github.com/myriad-sim/myriad/pkg/agent"
 )
@@ -15,7 +16,9 @@ type Config struct {
 	Host        string          // its id: the same after a restart, and no other program's at the same time
 	Incarnation string          // this life of it
 	Kinds       *agent.Registry // what it can make; nil: what comes with Myriad
-	Broker      string          // URL at which child processes reach the broker; "": the one of the connection, if it has one
+	// Broker is how child processes reach the broker, if it is this program's own: nothing of MYRIAD_NATS_* is handed on then.
+	// Without a URL they do as this process does.
+	Broker bus.ConnectConfig
 
 	Workers         int           // agents at most that compute at once; 0: no bound
 	MaxWaiting      int           // requests at most that are not answered yet

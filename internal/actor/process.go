@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -95,7 +97,12 @@ func (rt *Runtime) command(name string) (func(context.Context) *exec.Cmd, error)
 	if err != nil {
 		return nil, err
 	}
-	env := append(os.Environ(), EnvProcess+"="+childHost(rt.cfg.Host, name), EnvLimits+"="+string(limits), bus.EnvPrefix+"URL="+url)
+	env := os.Environ()
+	if b := rt.cfg.Broker; b.URL != "" { // MYRIAD_NATS_* is about another broker, if it is there
+		env = slices.DeleteFunc(env, func(v string) bool { return strings.HasPrefix(v, bus.EnvPrefix) })
+		env = append(env, bus.EnvPrefix+"CA="+b.CA, bus.EnvPrefix+"NKEY="+b.NKey)
+	}
+	env = append(env, EnvProcess+"="+childHost(rt.cfg.Host, name), EnvLimits+"="+string(limits), bus.EnvPrefix+"URL="+url)
 	return func(ctx context.Context) *exec.Cmd {
 		cmd := exec.CommandContext(ctx, program)
 		cmd.Env, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = env, os.Stderr, os.Stderr, childStop
@@ -106,8 +113,8 @@ func (rt *Runtime) command(name string) (func(context.Context) *exec.Cmd, error)
 // brokerURL is where a child process finds the broker.
 func (rt *Runtime) brokerURL() (string, error) {
 	switch url := rt.nc.ConnectedUrl(); {
-	case rt.cfg.Broker != "":
-		return rt.cfg.Broker, nil
+	case rt.cfg.Broker.URL != "":
+		return rt.cfg.Broker.URL, nil
 	case rt.nc.ConnectedAddr() == "pipe": // inside the process
 		return "", fmt.Errorf("%w: the broker is inside this program and listens nowhere; give it an address to listen on, or use a broker of its own",
 			wire.ErrUnavailable)

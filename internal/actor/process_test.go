@@ -43,7 +43,7 @@ func childKinds() *agent.Registry {
 func TestProcess(t *testing.T) {
 	s := newStage(t)
 	start := func() *life {
-		h := s.made("h1", childKinds(), func(c *Config) { c.Broker = s.srv.URL() })
+		h := s.made("h1", childKinds(), func(c *Config) { c.Broker.URL = s.srv.URL() })
 		quiet(h)
 		require.NoError(t, h.Start(t.Context()))
 		return h
@@ -106,7 +106,7 @@ func TestProcess(t *testing.T) {
 // died in the middle left behind in a process does not keep the next agent from its name.
 func TestDeleteAProcess(t *testing.T) {
 	s := newStage(t)
-	h := s.made("h1", childKinds(), func(c *Config) { c.Broker = s.srv.URL() })
+	h := s.made("h1", childKinds(), func(c *Config) { c.Broker.URL = s.srv.URL() })
 	quiet(h)
 	require.NoError(t, h.Start(t.Context()))
 	c := s.client()
@@ -149,8 +149,8 @@ func TestProcessNeedsAListener(t *testing.T) {
 	_, err = rt.brokerURL()
 	require.ErrorIs(t, err, agent.ErrUnavailable)
 	require.ErrorContains(t, err, "listens nowhere")
-	rt.cfg.Broker = "nats://127.0.0.1:4222"
+	rt.cfg.Broker.URL = "nats://127.0.0.1:4222"
 	url, err := rt.brokerURL()
 	require.NoError(t, err)
-	require.Equal(t, rt.cfg.Broker, url)
+	require.Equal(t, rt.cfg.Broker.URL, url)
 }

@@ -116,18 +116,7 @@ func (d Dir) fill(hosts []string, days int) error {
 	if err := write(d.HTTPToken(), []byte(base64.RawURLEncoding.EncodeToString(random)+"\n")); err != nil {
 		return err
 	}
-	var list []User
-	for _, r := range Roles {
-		u, seed, err := newUser(r)
-		if err != nil {
-			return err
-		}
-		if err := write(d.Seed(r), seed); err != nil {
-			return err
-		}
-		list = append(list, u)
-	}
-	return d.save(list)
+	return d.complete(nil)
 }
 
 // certify writes the certificates of the servers.
@@ -148,8 +137,8 @@ func (d Dir) certify(ca *authority, hosts []string, days int) error {
 }
 
 // Renew gives the servers new keys and certificates of the same authority, valid for some days but not longer than the
-// authority is. Without hosts they are valid for the same names as before. Users and the token stay. Errors: ErrNotKeys,
-// ErrBad, or the file system's.
+// authority is. Without hosts they are valid for the same names as before. Users and the token stay; users that a newer version
+// has come in, and all get the permissions of this version. Errors: ErrNotKeys, ErrBad, or the file system's.
 func (d Dir) Renew(hosts []string, days int) error {
 	if err := checkDays(days); err != nil {
 		return err
@@ -169,7 +158,11 @@ func (d Dir) Renew(hosts []string, days int) error {
 	if err != nil {
 		return err
 	}
-	return d.certify(ca, all, days)
+	list, err := d.Users()
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.certify(ca, all, days), d.complete(list))
 }
 
 func checkDays(days int) error {

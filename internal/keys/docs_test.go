@@ -24,6 +24,34 @@ func TestDocumentedPermissions(t *testing.T) {
 	require.Equal(t, table(), got)
 }
 
+// docs/protocol.md tells who writes a program what its user may do.
+func TestDocumentedPermissionsOfPrograms(t *testing.T) {
+	text, err := os.ReadFile("../../docs/protocol.md")
+	require.NoError(t, err)
+	_, after, ok := strings.Cut(string(text), "<!-- test: permissions -->\n| | subjects |\n| --- | --- |\n")
+	require.True(t, ok)
+	got, _, ok := strings.Cut(after, "\n\n")
+	require.True(t, ok)
+	u := keys.User{Role: keys.Agent, Public: "U", Run: "r1", Host: "js-1"}
+	allowed := u.Allowed()
+	for i, line := range strings.Split(got, "\n") {
+		want, inboxes := allowed.Subscribe, "its own inboxes"
+		if i == 1 {
+			want, inboxes = allowed.Publish, "any inbox"
+		}
+		cells := strings.Split(line, " | ")
+		require.Len(t, cells, 2, line)
+		said := strings.Split(strings.TrimSuffix(cells[1], " |"), ", ")
+		require.Equal(t, inboxes, said[len(said)-1])
+		said = said[:len(said)-1]
+		want = slices.DeleteFunc(slices.Clone(want), func(s string) bool { return strings.HasPrefix(s, "_INBOX") })
+		for i := range said {
+			said[i] = strings.Trim(said[i], "`")
+		}
+		require.ElementsMatch(t, want, said)
+	}
+}
+
 func table() string {
 	lines := []string{"| user | writes and asks | hears | reads |", "| --- | --- | --- | --- |"}
 	for _, r := range append(slices.Clone(keys.Roles), keys.Agent) {

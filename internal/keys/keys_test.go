@@ -2,10 +2,12 @@ package keys_test
 
 import (
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -148,9 +150,32 @@ func TestRenewKeepsUsersAndNames(t *testing.T) {
 	require.NoError(t, after.VerifyHostname("new.example.org"))
 	require.Error(t, after.VerifyHostname("sim.example.org"))
 	require.Equal(t, certificate(t, d.CA()).NotAfter, after.NotAfter, "no longer than its authority")
+	forget(t, d, keys.Process)
+	_, err := keys.Open(string(d))
+	require.ErrorIs(t, err, keys.ErrNotKeys)
+	require.ErrorContains(t, err, "keys renew")
+	require.NoError(t, d.Renew(nil, 10))
+	_, err = keys.Open(string(d))
+	require.NoError(t, err)
+	again := file(t, d.Auth())
+	require.NotEqual(t, users, again)
+	require.Equal(t, strings.Count(users, "nkey:"), strings.Count(again, "nkey:"), "the others are as they were")
 	require.NoError(t, os.Remove(d.CAKey()))
 	require.ErrorIs(t, d.Renew(nil, 10), keys.ErrNotKeys)
 	require.ErrorIs(t, keys.Dir(t.TempDir()).Renew(nil, 10), keys.ErrNotKeys)
+}
+
+// forget makes a directory as a version wrote it that had no such role.
+func forget(t testing.TB, d keys.Dir, r keys.Role) {
+	t.Helper()
+	list, err := d.Users()
+	require.NoError(t, err)
+	list = slices.DeleteFunc(list, func(u keys.User) bool { return u.Role == r })
+	data, err := json.Marshal(list)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(string(d), "nats", "users.json"), data, 0o600))
+	require.NoError(t, os.WriteFile(d.Auth(), keys.Config(list), 0o600))
+	require.NoError(t, os.Remove(d.Seed(r)))
 }
 
 func file(t testing.TB, name string) string {

@@ -21,12 +21,14 @@ const (
 	CLI Role = "cli"
 	// Program is for Go programs that bring environments and agents of their own: what AgentHost and Environment may do.
 	Program Role = "program"
+	// Process is for agents that have a process of their own, which their host starts: what AgentHost does for agents of programs.
+	Process Role = "process"
 	// Agent is for a program in any language that serves agents of one run.
 	Agent Role = "agent"
 )
 
 // Roles are those that Init makes a user for, in the order of their places in files.
-var Roles = []Role{Coordinator, AgentHost, Environment, Bgen, LLMProxy, CLI, Program}
+var Roles = []Role{Coordinator, AgentHost, Environment, Bgen, LLMProxy, CLI, Program, Process}
 
 // Permissions are the patterns of subjects that a user may publish and subscribe to. Whatever is not named is refused.
 type Permissions struct {
@@ -75,6 +77,8 @@ func (u User) Allowed() Permissions {
 		p = p.with(people())
 	case Program:
 		p = p.with(agentHost(), environment())
+	case Process:
+		p = p.with(codeHost())
 	case Agent:
 		p = p.with(outside(u.Run, u.Host))
 	}
@@ -97,13 +101,21 @@ func coordinator() Permissions {
 
 // agentHost writes what agents were asked and answered, and serves agents.
 func agentHost() Permissions {
-	return service(AgentHost).with(
-		publish(subjects.AnyRun("log.asked.*"), subjects.AnyRun("log.answer.*"), subjects.AnyRun("log.message.*"), subjects.AnyRun("log.code.*")),
+	return service(AgentHost).with(codeHost(),
+		publish(subjects.AnyRun("log.asked.*"), subjects.AnyRun("log.answer.*"), subjects.AnyRun("log.message.*")),
 		publish(writes(subjects.BucketHosts)),
-		look(logStream, hubStream, bucket(subjects.BucketHosts), store(subjects.StorePersonas)), files(),
-		publish(subjects.ChatAll(), subjects.ForwardAll()), reports("trouble", "fault"), leaves(),
-		publish(subjects.AnyRun("host.*.*"), subjects.AliveAll()), conversation(subjects.AnyRun),
-		subscribe(subjects.AnyRun("agent.*.*.*"), subjects.AnyRun("code.*.*.*"), subjects.AnyRun("host.*.*"), subjects.AnyRun("task.*.*")),
+		look(bucket(subjects.BucketHosts), store(subjects.StorePersonas)),
+		publish(subjects.ForwardAll()), reports("trouble", "fault"), leaves(),
+		subscribe(subjects.AnyRun("agent.*.*.*")),
+	)
+}
+
+// codeHost serves agents of programs, in all runs, and keeps what they did. They may think with models.
+func codeHost() Permissions {
+	return conversation(subjects.AnyRun).with(
+		publish(subjects.AnyRun("log.code.*")), look(logStream, hubStream), files(),
+		publish(subjects.ChatAll(), subjects.AnyRun("host.*.*"), subjects.AliveAll()),
+		subscribe(subjects.AnyRun("code.*.*.*"), subjects.AnyRun("host.*.*"), subjects.AnyRun("task.*.*")),
 	)
 }
 

@@ -33,20 +33,28 @@ func (d Dir) Certificates() ([]Certificate, error) {
 // Open checks that a directory has all that a stack needs to start. Errors: ErrNotKeys, or the file system's.
 func Open(dir string) (Dir, error) {
 	d := Dir(dir)
-	files := []string{d.CA(), d.Auth(), d.NATSCert(), d.NATSKey(), d.HTTPCert(), d.HTTPKey(), d.HTTPToken()}
-	for _, r := range Roles {
-		files = append(files, d.Seed(r))
-	}
-	for _, f := range files {
-		info, err := os.Stat(f)
-		if err != nil {
-			return "", missing(err)
+	for _, f := range []string{d.CA(), d.Auth(), d.NATSCert(), d.NATSKey(), d.HTTPCert(), d.HTTPKey(), d.HTTPToken()} {
+		if err := isFile(f); err != nil {
+			return "", err
 		}
-		if info.IsDir() {
-			return "", fmt.Errorf("%w: %s is a directory", ErrNotKeys, f)
+	}
+	for _, r := range Roles {
+		if err := isFile(d.Seed(r)); err != nil {
+			return "", fmt.Errorf("user %s: %w; \"myriad keys renew %s\" adds users that an older version did not have", r, err, dir)
 		}
 	}
 	return d, nil
+}
+
+func isFile(name string) error {
+	info, err := os.Stat(name)
+	if err != nil {
+		return missing(err)
+	}
+	if info.IsDir() {
+		return fmt.Errorf("%w: %s is a directory", ErrNotKeys, name)
+	}
+	return nil
 }
 
 func certNames(cert *x509.Certificate) []string {

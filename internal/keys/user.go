@@ -68,6 +68,24 @@ func (d Dir) Users() ([]User, error) {
 	return list, nil
 }
 
+// complete saves a list with a new user for each of Roles that it has none of.
+func (d Dir) complete(list []User) error {
+	for _, r := range Roles {
+		if slices.ContainsFunc(list, func(u User) bool { return u.Role == r }) {
+			continue
+		}
+		u, seed, err := newUser(r)
+		if err != nil {
+			return err
+		}
+		if err := write(d.Seed(r), seed); err != nil {
+			return err
+		}
+		list = append(list, u)
+	}
+	return d.save(list)
+}
+
 // save writes the list of users and the permissions that follow from it.
 func (d Dir) save(list []User) error {
 	data, err := json.MarshalIndent(list, "", "  ")

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/myriad-sim/myriad/internal/bus"
+	"github.com/myriad-sim/myriad/internal/keys"
 	"github.com/myriad-sim/myriad/pkg/subjects"
 )
 
@@ -68,4 +69,14 @@ func (s *Stack) offLoopback() bool {
 		return bus.OffLoopback(s.cfg.Listen)
 	}
 	return s.cfg.Connect.OffLoopback()
+}
+
+// forProcesses is how agents in processes of their own reach the embedded server. They have a user that all of them share: a
+// process serves the agents of one name in all runs, and reads the log.
+func (s *Stack) forProcesses() bus.ConnectConfig {
+	cfg := bus.ConnectConfig{URL: s.URL()}
+	if k := s.cfg.Keys; k != "" {
+		cfg.CA, cfg.NKey = k.CA(), k.Seed(keys.Process)
+	}
+	return cfg
 }

@@ -178,7 +178,7 @@ func (s *Stack) build(ctx context.Context, name string) (lifecycle.Service, erro
 	}
 	switch name {
 	case "agenthost":
-		set.AgentHost.Broker = s.URL()
+		set.AgentHost.Broker = s.forProcesses()
 		if set.AgentHost.ID == "" && s.server != nil {
 			set.AgentHost.ID = LocalHost
 		}

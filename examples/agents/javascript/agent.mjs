@@ -2,9 +2,12 @@
 // guess two thirds: it thinks that the others are one step ahead of the crowd, and goes one step further.
 //
 //   node agent.mjs [host] [name]        MYRIAD_NATS_URL=nats://127.0.0.1:4222
+//
+// On a broker with keys it takes the variables that "myriad keys agent" prints: see connection.mjs.
 
 import { randomUUID } from "node:crypto";
-import { connect, headers } from "@nats-io/transport-node";
+import { headers } from "@nats-io/transport-node";
+import { connected, Problem } from "./connection.mjs";
 
 const [host = "js-1", name = "alice"] = process.argv.slice(2);
 const keptAnswers = 10_000; // per run
@@ -125,11 +128,29 @@ function encode(text) {
   return part.join("") || "=";
 }
 
-const nc = await connect({ servers: process.env.MYRIAD_NATS_URL ?? "nats://127.0.0.1:4222", maxReconnectAttempts: -1 });
-const requests = nc.subscribe(`myriad.run.*.code.${encode(host)}.${encode(name)}.*`);
-for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => nc.drain());
-await nc.flush();
-console.log(`${name} of ${host} listens on ${requests.getSubject()}`);
+/** Set once there is a connection. */
+let nc;
 
-// One request at a time, in the order in which they come: nothing in handle waits.
-for await (const request of requests) respond(request, handle(request));
+/** Serves until it is told to stop. Throws if the server does not let it, or does not any more. */
+async function serve() {
+  nc = await connected();
+  const run = process.env.MYRIAD_RUN ? encode(process.env.MYRIAD_RUN) : "*";
+  const requests = nc.subscribe(`myriad.run.${run}.code.${encode(host)}.${encode(name)}.*`);
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => nc.drain());
+  await nc.flush(); // a refusal comes before the answer to this
+  const refused = await Promise.race([requests.closed, new Promise((done) => setImmediate(done))]);
+  if (refused) throw new Problem(`${refused.message}; this needs the user of the run and of the host ${host}: myriad keys agent --help`);
+  console.log(`${name} of ${host} listens on ${requests.getSubject()}`);
+
+  // One request at a time, in the order in which they come: nothing in handle waits.
+  for await (const request of requests) respond(request, handle(request));
+  const error = await nc.closed();
+  if (error) throw new Problem(`the server ended the connection: ${error.message}`);
+}
+
+try {
+  await serve();
+} catch (error) {
+  console.error(error instanceof Problem ? `error: ${error.message}` : error);
+  process.exit(1);
+}
