@@ -58,7 +58,7 @@ func (s *session) follow(ctx context.Context, info control.Info) (control.Info, 
 		if err != nil {
 			return info, err
 		}
-		s.patience(info.Waiting, next)
+		s.patience(info, next)
 		info = next
 		stopped := info.Over() || info.State == control.StateDamaged || info.State == "paused" && !info.Waiting
 		s.watchSpending(ctx, info.ID, stopped)
@@ -77,12 +77,15 @@ func (s *session) follow(ctx context.Context, info control.Info) (control.Info, 
 	}
 }
 
-// patience says that a run waits for a model server, and that it goes on.
-func (s *screen) patience(waited bool, next control.Info) {
+// patience says that a run waits for a model server or for room in its log, and that it goes on.
+func (s *screen) patience(last, next control.Info) {
+	waited, waits := last.Waiting || last.Stalled(), next.Waiting || next.Stalled()
 	switch {
-	case next.Waiting && !waited:
+	case next.Stalled() && !last.Stalled():
+		s.say("The run %s; it goes on by itself when there is room (Ctrl-C stops, resume goes on)\n", next.Reason)
+	case next.Waiting && !last.Waiting:
 		s.say("Waiting: %s; the run goes on by itself when one is back (Ctrl-C stops, resume goes on)\n", next.Reason)
-	case waited && !next.Waiting && next.State != "paused" && !next.Over():
+	case waited && !waits && next.State != "paused" && !next.Over():
 		s.say("Going on.\n")
 	}
 }

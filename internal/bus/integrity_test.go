@@ -252,3 +252,37 @@ func TestALogThatIsGoneIsRefused(t *testing.T) {
 	_, err := bus.StartServer(t.Context(), bus.ServerConfig{DataDir: s.dir, Log: slog.New(slog.DiscardHandler)})
 	require.ErrorIs(t, err, bus.ErrStoreDamaged)
 }
+
+// Where there is nobody to read notes, in a stream of another kind than the run log, what is lost is told once and not at every
+// start, and its sequences are not given away again.
+func TestDamageOfOtherStreamsIsToldOnce(t *testing.T) {
+	t.Parallel()
+	s := store{dir: t.TempDir()}
+	publish := func(from, to int) (found []damage.Note) {
+		server, err := bus.StartServer(t.Context(), bus.ServerConfig{DataDir: s.dir, Log: slog.New(slog.DiscardHandler)})
+		require.NoError(t, err)
+		defer server.Stop()
+		js := streamOf(t, server)
+		defer js.Conn().Close()
+		for i := from; i <= to; i++ {
+			ack, err := js.Publish(t.Context(), strings.ReplaceAll(subjects.StreamHubSubject, "*", "h"), fmt.Appendf(nil, "<%d>%s", i, strings.Repeat("x", 100)))
+			require.NoError(t, err)
+			require.EqualValues(t, i, ack.Sequence)
+		}
+		return server.Damaged()
+	}
+	require.Empty(t, publish(1, 9))
+	paths, err := filepath.Glob(filepath.Join(s.dir, "nats/jetstream/$G/streams", subjects.StreamHub, "msgs/*.blk"))
+	require.NoError(t, err)
+	require.Len(t, paths, 1)
+	data, err := os.ReadFile(paths[0])
+	require.NoError(t, err)
+	clear(data[at(t, data, "<4>"):at(t, data, "<6>")])
+	require.NoError(t, os.WriteFile(paths[0], data, 0o600))
+	found := publish(10, 10)
+	require.NotEmpty(t, found)
+	require.EqualValues(t, 4, found[0].First)
+	require.EqualValues(t, 6, found[len(found)-1].Last)
+	require.Empty(t, publish(11, 11))
+	require.Empty(t, publish(12, 12))
+}

@@ -27,6 +27,8 @@ const (
 	erasedBit    = 1 << 63
 	// longestRecord is the length from which the server calls a record damaged.
 	longestRecord = 32 << 20
+	// longestGap is how far a sequence is from the one before at most, to be believed without a hash.
+	longestGap = 1 << 32
 )
 
 // stored is a record in a block.
@@ -170,7 +172,7 @@ func (b *block) mend(at int) (stored, bool) {
 // next finds the first whole record at or after a place, with a sequence above seq; len(data) if there is none.
 func (b *block) next(at int, seq uint64) int {
 	for ; at+blockHead+blockHash <= len(b.data); at++ {
-		if r, ok := b.head(b.data, at); !ok || !r.tombstone && (r.seq <= seq || r.seq-seq > 1<<32) {
+		if r, ok := b.head(b.data, at); !ok || !r.tombstone && (r.seq <= seq || r.seq-seq > longestGap) {
 			continue
 		}
 		if _, ok := b.read(b.data, at); ok {

@@ -68,9 +68,18 @@ func (f *blockFile) rewrite(stream string) error {
 	if err != nil {
 		return dataDirError(f.path, err)
 	}
-	b, err := newBlock(stream, f.index, data)
+	out, err := f.marked(stream, data)
 	if err != nil {
 		return err
+	}
+	return replaceFile(f.path, out)
+}
+
+// marked are the bytes of the block with notes in them.
+func (f *blockFile) marked(stream string, data []byte) ([]byte, error) {
+	b, err := newBlock(stream, f.index, data)
+	if err != nil {
+		return nil, err
 	}
 	out := bytes.NewBuffer(make([]byte, 0, len(data)+1024*len(f.parts)))
 	at := 0
@@ -82,7 +91,7 @@ func (f *blockFile) rewrite(stream string) error {
 		at = p.end
 	}
 	out.Write(data[at:])
-	return replaceFile(f.path, out.Bytes())
+	return out.Bytes(), nil
 }
 
 // note is the record that stands for a part. Elsewhere than in the run log nobody looks for notes: there it is an erased

@@ -168,11 +168,14 @@ func (s *streamScan) bad(f *blockFile, b *block, at, end int, upto uint64, tail 
 		p := part{at: at, end: r.end(), time: r.time, Note: damage.Note{
 			First: r.seq, Last: r.seq, Subject: string(r.subject), What: what,
 		}}
-		if !ok || r.end() > end || r.seq <= s.last || upto > 0 && r.seq > upto {
+		if !ok || r.end() > end || r.seq <= s.last || r.seq-s.last > longestGap || upto > 0 && r.seq > upto {
 			p = part{at: at, end: end, time: s.time, Note: b.remains(at, s.last, upto)}
 		}
 		if tail && s.torn() {
 			return
+		}
+		if s.dense && s.last+1 < p.First {
+			s.hole(f, p.at, s.last+1, p.First-1)
 		}
 		at = p.end
 		p.Stream, p.Block, p.Offset = s.name, filepath.Base(f.path), int64(p.at)

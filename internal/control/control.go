@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -21,7 +22,7 @@ const (
 	Resume  = "resume"  // Order -> Info
 	Cancel  = "cancel"  // Order -> Info
 	Status  = "status"  // Order -> Info
-	Trouble = "trouble" // runlog.Trouble -> empty
+	Trouble = "trouble" // runlog.Trouble -> empty; one without a run says that the log takes no records, which all runs wait for
 	Models  = "models"  // Outage -> empty; every coordinator hears it, whichever answers first
 )
 
@@ -80,6 +81,14 @@ type Info struct {
 // StateDamaged is the state of a run that is not gone on with because records of it are lost, and in a list of one whose
 // entry does not decode.
 const StateDamaged = "damaged"
+
+// Waits begins the reason of a run that is not paused and does not move all the same, because none of its records can be stored.
+const Waits = "waits: "
+
+// Stalled reports whether the run waits until records can be stored again. It then goes on by itself.
+func (i Info) Stalled() bool {
+	return (i.State == "created" || i.State == "running") && strings.HasPrefix(i.Reason, Waits)
+}
 
 // Over reports whether the run has ended.
 func (i Info) Over() bool {

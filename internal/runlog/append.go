@@ -52,6 +52,8 @@ func Refused(err error) bool {
 const (
 	codeStoreFailed    = 10077 // "maximum bytes exceeded" and the like: DiscardNew at its limit
 	codeNoSpace        = 10047 // the server's storage is used up
+	codeAccountFull    = 10002 // that of the account
+	codeNoResources    = 10023 // what the server may use is used up
 	codeMessageTooLong = 10054
 )
 
@@ -66,7 +68,7 @@ func appendError(err error) error {
 	switch api.ErrorCode {
 	case jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant:
 		return fmt.Errorf("%w: %w", ErrConflict, err)
-	case codeStoreFailed, codeNoSpace:
+	case codeStoreFailed, codeNoSpace, codeAccountFull, codeNoResources:
 		return fmt.Errorf("%w: %w", ErrFull, err)
 	case codeMessageTooLong:
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)

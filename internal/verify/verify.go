@@ -69,6 +69,7 @@ type check struct {
 	progress func(done, total uint64)
 	fold     *runlog.Fold
 	stopped  error             // why the fold takes no more
+	doubts   []Damage          // records that were dropped in the open round; its end tells whether they counted once
 	claimed  map[string]uint64 // records by subject, as the server has it
 	total    uint64
 	read     map[string]uint64 // records by subject, as they came
@@ -130,8 +131,11 @@ func (c *check) record(e runlog.Entry) error {
 	if c.stopped != nil {
 		return c.after(at, e)
 	}
-	dropped := c.fold.FaultCount
+	dropped, told := c.fold.FaultCount, len(c.fold.Faults)
 	h, err := c.fold.Apply(e)
+	if errors.Is(err, runlog.ErrDigest) {
+		c.counted()
+	}
 	switch {
 	case err != nil && c.Damaged > 0:
 		c.stopped = err // what was found before is the cause
@@ -139,13 +143,37 @@ func (c *check) record(e runlog.Entry) error {
 		c.stopped = err
 		c.add(c.about(e.Seq, e.Subject, err.Error()))
 	case c.fold.FaultCount > dropped && at.Class != subjects.ClassControl:
-		c.Dropped++
-		if n := len(c.fold.Faults); c.Dropped <= MaxListed && n > 0 {
-			c.Remarks = append(c.Remarks, "dropped, and not counted when it came either: "+c.fold.Faults[n-1].What)
+		what := "it cannot be read"
+		if n := len(c.fold.Faults); n > told {
+			what = c.fold.Faults[n-1].What
 		}
+		c.doubts = append(c.doubts, c.about(e.Seq, e.Subject, what))
+		if len(c.doubts) > MaxListed {
+			c.uncounted()
+		}
+	case at.Kind == subjects.KindOpened || at.Kind == subjects.KindClosed:
+		c.uncounted()
 	}
 	c.control(at, h, e.Seq)
 	return nil
+}
+
+// counted is called when a round's answers are not those it was closed with: records that were dropped in it are why.
+func (c *check) counted() {
+	for _, d := range c.doubts {
+		c.add(d)
+	}
+	c.doubts = nil
+}
+
+// uncounted is called when dropped records have turned out to be of no round.
+func (c *check) uncounted() {
+	for _, d := range c.doubts {
+		if c.Dropped++; c.Dropped <= MaxListed {
+			c.Remarks = append(c.Remarks, "dropped, and not counted when it came either: "+d.What)
+		}
+	}
+	c.doubts = nil
 }
 
 // after looks at records behind the point up to which the log makes sense: each must be whole all the same.
@@ -218,6 +246,7 @@ func (c *check) people(ctx context.Context) {
 
 // conclude says how far the run is proven.
 func (c *check) conclude() {
+	c.uncounted()
 	c.State = c.fold.Status()
 	c.Rounds = len(c.fold.Rounds)
 	c.Answers = c.fold.Accepted

@@ -12,6 +12,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/myriad-sim/myriad/internal/bus"
+	"github.com/myriad-sim/myriad/internal/control"
+	"github.com/myriad-sim/myriad/internal/runlog"
 	"github.com/myriad-sim/myriad/pkg/subjects"
 )
 
@@ -42,6 +44,7 @@ const (
 	maxBatchBytes   = 4 << 20  // and their bytes, but for one that is larger
 	ackTimeout      = 5 * time.Second
 	retryPause      = 250 * time.Millisecond // before records are sent again
+	tellStalled     = 5 * time.Second        // between two words on records that are not stored
 	drainWait       = 1500 * time.Millisecond
 )
 
@@ -120,6 +123,7 @@ func (a *appender) gather(first *nats.Msg) (batch []*nats.Msg, left *nats.Msg) {
 
 // store sends records until they are acknowledged, or ctx is done and it reports false.
 func (a *appender) store(ctx context.Context, batch []*nats.Msg) bool {
+	first, said := time.Now(), time.Time{}
 	for {
 		begun := time.Now()
 		err := a.try(ctx, batch)
@@ -129,14 +133,31 @@ func (a *appender) store(ctx context.Context, batch []*nats.Msg) bool {
 		if ctx.Err() != nil {
 			return false
 		}
-		if !errors.Is(err, bus.ErrBatchBusy) { // many hosts write at once, which is nothing to tell
+		if !errors.Is(err, bus.ErrBatchBusy) && time.Since(said) >= tellStalled { // many hosts write at once, which is nothing to tell
+			said = time.Now()
 			a.log.Warn("append to the run log failed, trying again", "records", len(batch), "subject", batch[0].Subject, "error", err)
+			if time.Since(first) >= ackTimeout {
+				a.tell(ctx, err)
+			}
 		}
 		select {
 		case <-time.After(retryPause - time.Since(begun)): // at once if it was sent long ago
 		case <-ctx.Done():
 			return false
 		}
+	}
+}
+
+// tell lets the coordinator know that nothing is stored, so that it can say why runs wait. It is told again while that lasts, so
+// that it is not heard now and then does not matter.
+func (a *appender) tell(ctx context.Context, why error) {
+	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
+	defer cancel()
+	if !a.nc.IsConnected() {
+		return
+	}
+	if err := control.Ask(ctx, a.nc, control.Trouble, runlog.Trouble{From: "agent host", Reason: why.Error()}, nil); err != nil {
+		a.log.Debug("coordinator not told that nothing is stored", "error", err)
 	}
 }
 

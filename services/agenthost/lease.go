@@ -59,6 +59,7 @@ const loadAgain = 500 * time.Millisecond
 
 // load gets the population. A stored one that cannot be used halts the run, and is looked at again: it may be mended.
 func (r *run) load(ctx context.Context, hash string) error {
+	defer r.set(func() { r.behind = false })
 	for r.population == nil {
 		p, err := remote.Load(ctx, r.svc.js, hash)
 		if err == nil {
@@ -70,6 +71,7 @@ func (r *run) load(ctx context.Context, hash string) error {
 		}
 		r.logger.Warn("population not loaded, trying again", "error", err)
 		if errors.Is(err, remote.ErrNotFound) || errors.Is(err, remote.ErrMismatch) || errors.Is(err, population.ErrDamaged) {
+			r.set(func() { r.behind = true })
 			r.halt(err.Error())
 		}
 		select {

@@ -39,6 +39,7 @@ type run struct {
 	hopeless  bool              // resuming would not help
 	unfunded  bool              // halted because the budget is spent
 	reason    string            // why it halted, to be told to the coordinator
+	behind    bool              // the log is not read on until the population can be had: that the run is paused may be long past
 	over      bool
 	wakeup    chan struct{}
 

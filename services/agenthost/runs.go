@@ -76,7 +76,7 @@ func (r *run) report(ctx context.Context) {
 			tellAgain = nil
 		}
 		r.mu.Lock()
-		halted := r.halted && !r.paused && !r.over
+		halted := r.halted && (!r.paused || r.behind) && !r.over
 		t := runlog.Trouble{Run: r.id, From: r.svc.beat.ID, Reason: r.reason, Fatal: r.hopeless, Budget: r.unfunded}
 		r.mu.Unlock()
 		if r.asking() == nil {

@@ -45,6 +45,8 @@ type driver struct {
 	// shown is the state of the run after the last record, for who must not wait for the lock: a driver holds it while it waits
 	// for the broker. nil before the fold has taken in all there is.
 	shown atomic.Pointer[shown]
+	// stalled is why nothing of the run is stored; nil: as far as is known it is.
+	stalled atomic.Pointer[stall]
 }
 
 // shown is what others see of a run.
@@ -129,6 +131,7 @@ func (d *driver) apply(ctx context.Context, e runlog.Entry) error {
 	if err != nil || !d.live {
 		return err
 	}
+	d.moves()
 	d.show(d.fold.CtlSeq > decided)
 	switch {
 	case d.fold.CtlSeq > decided:
@@ -240,7 +243,11 @@ func (d *driver) append(ctx context.Context, kind string, round int, epoch uint6
 	if errors.Is(err, runlog.ErrConflict) {
 		return nil // somebody else decided; their record is on its way to us
 	}
-	if err != nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, jetstream.ErrNoStreamResponse)) {
+	unconfirmed := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, jetstream.ErrNoStreamResponse)
+	if (unconfirmed || errors.Is(err, runlog.ErrFull)) && d.svc.nc.IsConnected() && ctx.Err() == nil {
+		d.stall(d.svc.unstored(ctx, d.svc.cfg.ID, err.Error()))
+	}
+	if unconfirmed {
 		d.log.Warn("control record not confirmed, deciding again", "kind", kind, "error", err)
 		return nil // the service pokes every driver each second
 	}

@@ -187,6 +187,9 @@ func (v *server) list(ctx context.Context, _ *struct{}) (*runsOutput, error) {
 	if err != nil {
 		return nil, err
 	}
+	for i := range list {
+		v.svc.explain(&list[i])
+	}
 	return &runsOutput{Body: list}, nil
 }
 
@@ -206,6 +209,7 @@ func (v *server) get(ctx context.Context, in *runInput) (*runDetailOutput, error
 	}
 	out := &runDetailOutput{Body: runDetail{Info: info(st)}}
 	v.svc.advance(&out.Body.Info)
+	v.svc.explain(&out.Body.Info)
 	account, known := v.svc.account(ctx, st.Run)
 	if known {
 		out.Body.Usage = v.svc.usage(st, account)

@@ -203,8 +203,12 @@ func always(why runlog.Reason) func(*runlog.State) (runlog.Reason, error) {
 	return func(*runlog.State) (runlog.Reason, error) { return why, nil }
 }
 
-// hearTrouble stops a run that a host or an environment cannot go on with.
+// hearTrouble stops a run that a host or an environment cannot go on with. Without a run it is about the log, see hearStall.
 func (s *Service) hearTrouble(ctx context.Context, t runlog.Trouble) error {
+	if t.Run == "" && t.Reason != "" {
+		s.hearStall(ctx, t)
+		return nil
+	}
 	s.log.Info("trouble reported", "run", t.Run, "from", t.From, "reason", t.Reason, "fatal", t.Fatal, "budget", t.Budget)
 	why := runlog.Reason{Reason: t.Reason, Trouble: !t.Budget, Budget: t.Budget}
 	var err error
@@ -229,7 +233,9 @@ func (s *Service) status(ctx context.Context, run string) (control.Info, error) 
 	s.mu.Unlock()
 	if d != nil {
 		if now := d.shown.Load(); now != nil {
-			return now.info, nil
+			i := now.info
+			s.explain(&i)
+			return i, nil
 		}
 	}
 	st, err := s.read(ctx, run)
