@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -40,7 +41,8 @@ type Service struct {
 	done   sync.WaitGroup
 	failed chan error
 
-	lost lost
+	lost   lost
+	broker atomic.Pointer[stall] // what it said last; nil: nothing
 
 	mu      sync.Mutex
 	drivers map[string]*driver

@@ -72,8 +72,10 @@ func (s *Service) stallAll(now stall) (news bool) {
 
 // hearStall takes in that somebody cannot get records into the log.
 func (s *Service) hearStall(ctx context.Context, t runlog.Trouble) {
-	now := stall{why: fmt.Sprintf("%.*s", longestWord, t.Reason), sure: true}
-	if t.From != fromBroker {
+	now := stall{at: time.Now(), why: fmt.Sprintf("%.*s", longestWord, t.Reason), sure: true}
+	if t.From == fromBroker {
+		s.broker.Store(&now)
+	} else {
 		now = s.unstored(ctx, t.From, t.Reason)
 	}
 	if s.stallAll(now) {
@@ -81,11 +83,14 @@ func (s *Service) hearStall(ctx context.Context, t runlog.Trouble) {
 	}
 }
 
-// unstored is why records of somebody are not stored, who only sees that they are not.
+// unstored is why records of somebody are not stored, who only sees that they are not: what the broker has said, or the log shows.
 func (s *Service) unstored(ctx context.Context, who, saw string) stall {
 	used, limit, err := s.room(ctx)
 	if err == nil && limit > 0 && used+batchRoom > limit {
 		return fullLog(used, limit)
+	}
+	if known := s.broker.Load(); known.fresh() { // though a record was stored since
+		return *known
 	}
 	return stall{why: fmt.Sprintf("the broker stores no records, its disk may be full (%.*s: %.*s)", longestWord, who, longestWord, saw)}
 }

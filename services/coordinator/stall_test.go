@@ -65,7 +65,8 @@ func TestARunSaysWhyItWaits(t *testing.T) {
 	s.answer(map[int]float64{0: 5})
 	require.Eventually(t, func() bool { return s.status().Reason == "" }, waitFor, pollEvery, "an answer was stored")
 
-	s.stalled("broker", "the disk is full")
+	s.stalled("agent host", "no answer")
+	require.Equal(t, "waits: the disk is full", s.status().Reason, "the broker has said why not long ago, though an answer was stored since")
 	_, err := s.ask(control.Pause, control.Order{Run: s.fold.Run, Reason: "enough"})
 	require.NoError(t, err)
 	require.Equal(t, "enough", s.status().Reason, "it waits for nothing else")
