@@ -58,7 +58,8 @@ func TestAttachments(t *testing.T) {
 					require.JSONEq(t, `{"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}`, parts[2].Raw)
 				}
 			}
-			for i, body := range seen.bodies() {
+			batches := 0
+			for _, body := range seen.bodies() {
 				messages := gjson.Get(body, "messages")
 				switch {
 				case messages.Get("0").IsObject():
@@ -68,9 +69,10 @@ func TestAttachments(t *testing.T) {
 						conversation(c)
 					}
 				default:
-					require.Zero(t, i, "batches for a server that has none")
+					batches++
 				}
 			}
+			require.LessOrEqual(t, batches, 1, "a server that has none is asked once")
 			want := map[string]int{}
 			for agent := range 20 {
 				for round, times := range []int{2, 1} { // the first round's is remembered in the second
