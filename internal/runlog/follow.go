@@ -23,7 +23,12 @@ func Follow(ctx context.Context, js jetstream.JetStream, start uint64, filters [
 
 // FollowStream is Follow of a stream that is not the run log, such as subjects.StreamHub.
 func FollowStream(ctx context.Context, js jetstream.JetStream, stream string, start uint64, filters []string, caughtUp func() error, fn func(Entry) error) error {
-	r := &reader{js: js, stream: stream, filters: filters, next: max(start, 1), caughtUp: caughtUp, fn: fn}
+	r := &reader{js: js, stream: stream, filters: filters, ahead: fetchAhead, next: max(start, 1), caughtUp: caughtUp, fn: fn}
+	return r.follow(ctx)
+}
+
+// follow reads session by session.
+func (r *reader) follow(ctx context.Context) error {
 	for {
 		err := r.session(ctx)
 		switch final := (finalError{}); {
@@ -32,7 +37,7 @@ func FollowStream(ctx context.Context, js jetstream.JetStream, stream string, st
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case refusedForGood(err):
-			return fmt.Errorf("runlog: read %s: %w", stream, err)
+			return fmt.Errorf("runlog: read %s: %w", r.stream, err)
 		}
 		if err := r.pause(ctx); err != nil {
 			return err
@@ -42,10 +47,11 @@ func FollowStream(ctx context.Context, js jetstream.JetStream, stream string, st
 
 // Read delivers the records that exist on the given subjects, in stream order, and returns. It is Follow in all else.
 func Read(ctx context.Context, js jetstream.JetStream, start uint64, filters []string, fn func(Entry) error) error {
-	return untilDone(Follow(ctx, js, start, filters, endOfLog, fn))
+	return ReadStream(ctx, js, subjects.StreamLog, start, filters, fn)
 }
 
 // ReadStream is Read of a stream that is not the run log.
 func ReadStream(ctx context.Context, js jetstream.JetStream, stream string, start uint64, filters []string, fn func(Entry) error) error {
-	return untilDone(FollowStream(ctx, js, stream, start, filters, endOfLog, fn))
+	r := &reader{js: js, stream: stream, filters: filters, ahead: readAhead, next: max(start, 1), caughtUp: endOfLog, fn: fn}
+	return untilDone(r.follow(ctx))
 }

@@ -19,6 +19,7 @@ type reader struct {
 	js       jetstream.JetStream
 	stream   string
 	filters  []string
+	ahead    int          // records the client holds
 	caughtUp func() error // nil once called
 	fn       func(Entry) error
 
@@ -46,6 +47,10 @@ const (
 // that a request has brought them all takes a place of a record, and is dropped where there is none.)
 const fetchAhead = 256
 
+// readAhead is fetchAhead for who reads what is there, however slowly: an export waits for whoever it goes to, and what is held
+// meanwhile must not be half a round.
+const readAhead = 32
+
 // errSilent ends a session that brings nothing, though there is something.
 var errSilent = errors.New("no records come")
 
@@ -71,7 +76,7 @@ func (r *reader) session(ctx context.Context) error {
 			return err
 		}
 	}
-	it, err := cons.Messages(jetstream.PullMaxMessages(fetchAhead), jetstream.PullHeartbeat(heartbeat),
+	it, err := cons.Messages(jetstream.PullMaxMessages(r.ahead), jetstream.PullHeartbeat(heartbeat),
 		jetstream.PullExpiry(10*heartbeat), jetstream.WithMessagesErrOnMissingHeartbeat(true))
 	if err != nil {
 		return err

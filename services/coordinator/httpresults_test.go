@@ -136,8 +136,9 @@ func TestResultsStreamInConstantMemory(t *testing.T) {
 		}
 	}
 	require.Greater(t, size, 2*agents*text)
-	// A round has 32 MiB. What is held is a shard of it (2 MiB) and records that were fetched ahead.
-	require.Less(t, int64(most)-int64(begin.HeapAlloc), int64(16<<20))
+	// The run has 64 MiB. What is held is a shard of a round (2 MiB), records that were fetched ahead (16 MiB at most, where the
+	// machine is busy), and the block that the broker reads (8 MiB).
+	require.Less(t, int64(most)-int64(begin.HeapAlloc), int64(32<<20))
 }
 
 func TestDocumentsOfARun(t *testing.T) {
