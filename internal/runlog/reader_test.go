@@ -22,7 +22,7 @@ func (m *mute) Info(context.Context) (*jetstream.ConsumerInfo, error) { return &
 type nothing struct{ jetstream.MessagesContext }
 
 func (nothing) Next(...jetstream.NextOpt) (jetstream.Msg, error) {
-	time.Sleep(quiet) // in the time of synctest
+	<-time.After(quiet) // in the time of synctest
 	return nil, context.DeadlineExceeded
 }
 

@@ -70,7 +70,7 @@ func TestDrain(t *testing.T) {
 		return text(a)(i)
 	})
 	repair := <-hold
-	require.EqualValues(t, llm.PurposeExtract, repair.Purpose)
+	require.Equal(t, llm.PurposeExtract, repair.Purpose)
 	repair.all(func(int) string { return "3" })
 	s.eventually(func() bool { return s.fold.Left() == 10 }, "both answers")
 	s.beatOf(o, first, func(b hosts.Beat) bool { return b.Quiet && b.InFlight == 0 && b.Shards == 2 })
