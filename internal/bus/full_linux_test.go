@@ -36,24 +36,38 @@ func (s *said) String() string {
 	return s.buf.String()
 }
 
-// A disk that is full stops everything with a clear word, and nothing that was acknowledged is lost; once there is room again
-// publishers go on where they were.
-func TestDiskFull(t *testing.T) {
+// smallDisk mounts a file system of 200 MB in memory, or skips the test where that is not allowed.
+func smallDisk(t *testing.T) string {
+	t.Helper()
 	mount := t.TempDir()
 	if err := syscall.Mount("tmpfs", mount, "tmpfs", 0, "size=200m"); err != nil {
 		t.Skipf("no small file system to fill: %v", err)
 	}
 	t.Cleanup(func() { require.NoError(t, syscall.Unmount(mount, 0)) })
+	return mount
+}
+
+// ballast leaves 8 MiB of a file system free, and returns the file that has the rest.
+func ballast(t *testing.T, mount string) string {
+	t.Helper()
+	var stat syscall.Statfs_t
+	require.NoError(t, syscall.Statfs(mount, &stat))
+	path := filepath.Join(mount, "ballast")
+	require.NoError(t, os.WriteFile(path, make([]byte, stat.Bavail*uint64(stat.Bsize)-(8<<20)), 0o600)) //nolint:gosec // sizes
+	return path
+}
+
+// A disk that is full stops everything with a clear word, and nothing that was acknowledged is lost; once there is room again
+// publishers go on where they were.
+func TestDiskFull(t *testing.T) {
+	mount := smallDisk(t)
 	var log said
 	s, err := bus.StartServer(t.Context(), bus.ServerConfig{DataDir: filepath.Join(mount, "data"), Log: slog.New(slog.NewTextHandler(&log, nil))})
 	require.NoError(t, err)
 	defer s.Stop()
 	nc, js := connect(t, s)
 	require.NoError(t, bus.Provision(t.Context(), js, bus.Options{MaxBytes: 100 << 20}))
-	var stat syscall.Statfs_t
-	require.NoError(t, syscall.Statfs(mount, &stat))
-	ballast := filepath.Join(mount, "ballast")
-	require.NoError(t, os.WriteFile(ballast, make([]byte, stat.Bavail*uint64(stat.Bsize)-(8<<20)), 0o600))
+	ballast := ballast(t, mount)
 
 	stored := 0
 	publish := func(within time.Duration) error {

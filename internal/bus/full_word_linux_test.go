@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -20,11 +19,7 @@ import (
 // A disk with too little room for a batch counts as full, though nothing has failed to be written yet: the coordinator is told
 // so again and again. When there is room that is said, and nobody is cut off.
 func TestDiskAlmostFull(t *testing.T) {
-	mount := t.TempDir()
-	if err := syscall.Mount("tmpfs", mount, "tmpfs", 0, "size=200m"); err != nil {
-		t.Skipf("no small file system to fill: %v", err)
-	}
-	t.Cleanup(func() { require.NoError(t, syscall.Unmount(mount, 0)) })
+	mount := smallDisk(t)
 	var log said
 	s, err := bus.StartServer(t.Context(), bus.ServerConfig{DataDir: filepath.Join(mount, "data"), Log: slog.New(slog.NewTextHandler(&log, nil))})
 	require.NoError(t, err)
@@ -43,10 +38,7 @@ func TestDiskAlmostFull(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { _ = sub.Unsubscribe() }()
 
-	var stat syscall.Statfs_t
-	require.NoError(t, syscall.Statfs(mount, &stat))
-	ballast := filepath.Join(mount, "ballast")
-	require.NoError(t, os.WriteFile(ballast, make([]byte, stat.Bavail*uint64(stat.Bsize)-(8<<20)), 0o600))
+	ballast := ballast(t, mount)
 	for range 2 {
 		select {
 		case word := <-told:
