@@ -94,7 +94,7 @@ func (r Receipt) entries() []entry {
 	add(r.Hedges, count(r.Hedges)+" hedged", tile{Name: "Calls hedged", Note: "slow ones that were sent a second time"})
 	add(r.Shared, count(r.Shared)+" shared", tile{Name: "Calls shared", Note: "saved, because another agent had the same prompt"})
 	add(r.Takeovers, fmt.Sprintf("%s taken over from %s", plural(r.Takeovers, "shard"), plural(r.LostHosts, "lost host")),
-		tile{Name: "Shards taken over", Note: "from " + plural(r.LostHosts, "host") + " that was gone, by others"})
+		tile{Name: "Shards taken over", Note: "from lost " + plural(r.LostHosts, "host") + ", by others"})
 	add(r.Moves, plural(r.Moves, "shard")+" moved as planned", tile{Name: "Shards moved as planned", Note: "their host was drained, or another had fewer"})
 	add(r.Faults, plural(r.Faults, "fault")+" survived", tile{Name: "Faults survived", Note: "failures seen while the run went on"})
 	spent := len(out) + 1 // what is behind goes with it
