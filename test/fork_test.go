@@ -45,32 +45,25 @@ func TestForks(t *testing.T) {
 		require.Equal(t, "finished", st.Status(), st.Reason)
 		return st
 	}
-	asked := func(do func()) map[string]int { // by conversation, since do began
+	// repeated is a fork in which nothing is changed: the conversations are such as its models had before.
+	repeated := func(of, query string, rounds int) *runlog.State {
 		before := server.Prompts()
-		do()
-		out := map[string]int{}
+		st := fork(of, query)
+		total, rain := 0, false
 		for text, n := range server.Prompts() {
-			if n > before[text] {
-				out[text] = n - before[text]
-			}
+			require.False(t, n > 0 && before[text] == 0, "this was not asked in the run it is a fork of:\n%s", text)
+			total += n - before[text]
+			rain = rain || n > before[text] && strings.Contains(text, "It rains in the mountains.")
 		}
-		return out
+		require.Equal(t, rounds*agents, total, "the rounds it has not inherited, once")
+		require.True(t, rain, "what an agent was told is part of the past of the fork")
+		require.Equal(t, said(parents), said(sys.rows(t, st)))
+		require.Equal(t, played.Hash, st.Hash)
+		return st
 	}
 
-	var same *runlog.State
-	prompts := asked(func() { same = fork(parent, "?at_round=10") })
-	require.Equal(t, played.Hash, same.Hash)
+	same := repeated(parent, "?at_round=10", 2)
 	require.NotEmpty(t, same.Hash)
-	total := 0
-	rain := false
-	all := server.Prompts()
-	for text, n := range prompts {
-		total += n
-		rain = rain || strings.Contains(text, "It rains in the mountains.")
-		require.Zero(t, all[text]%2, "what the parent was not asked:\n%s", text)
-	}
-	require.Equal(t, 2*agents, total, "the rounds after the tenth, once")
-	require.True(t, rain, "what an agent was told is part of the past of the fork")
 	require.Equal(t, &runlog.ForkOf{Run: parent, Round: 10, Seq: played.Rounds[9].EnvSeq}, same.Created.Fork)
 
 	rows := sys.rows(t, same)
@@ -91,11 +84,10 @@ func TestForks(t *testing.T) {
 	require.Equal(t, "Rounds 1 to 10 are those of run "+parent+".", sum.Inherited())
 	require.Contains(t, s.get(t, "/v1/runs/"+same.Run+"/report"), sum.Inherited())
 
-	again := fork(same.Run, "?at_round=11&name=again")
-	require.Equal(t, played.Hash, again.Hash)
+	again := repeated(same.Run, "?at_round=11&name=again", 1)
 	require.True(t, strings.HasPrefix(again.Run, "again-"))
 	require.Equal(t, []string{parent, same.Run}, []string{again.Past[0].Run, again.Past[1].Run})
-	require.Equal(t, played.Hash, fork(again.Run, "?at_round=4").Hash)
+	repeated(again.Run, "?at_round=4", 8)
 	late := visitor{nc, again.Run}.sayJSON(t, 13, "state", "")["content"].(string)
 	require.Equal(t, visitor{nc, parent}.sayJSON(t, 13, "state", "")["content"], late)
 	require.Contains(t, late, "It rains in the mountains.")
