@@ -31,7 +31,10 @@ func BenchmarkHop(b *testing.B) {
 	}
 	person, err := w.Agent(ctx, agent.Spec{Name: "person", Kind: "user"})
 	require.NoError(b, err)
-	const n = 5000
+	n := 5000
+	if testing.Short() {
+		n = 200
+	}
 	for b.Loop() {
 		m, err := person.Call(ctx, msg.New("test", msg.RoleUser, msg.Text("Which number?")))
 		require.NoError(b, err)

@@ -14,7 +14,7 @@ import (
 	"github.com/myriad-sim/myriad/pkg/msg"
 )
 
-// Ten thousand calls, each on the promise of the one before, through three host processes: all are made before the first is
+// Two thousand calls, each on the promise of the one before, through three host processes: all are made before the first is
 // waited for.
 func TestChainOfPromises(t *testing.T) {
 	t.Parallel()
@@ -30,7 +30,7 @@ func TestChainOfPromises(t *testing.T) {
 		require.NoError(t, err)
 		agents = append(agents, a)
 	}
-	const n = 10_000
+	const n = 2000
 	m := msg.New("test", msg.RoleUser, msg.Text("0"))
 	for i := range n {
 		var err error

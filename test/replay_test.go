@@ -25,7 +25,7 @@ version: 1
 name: difficult
 seed: 3
 rounds: 3
-population: {size: 300}
+population: {size: 120}
 models:
   player: {provider: openai, endpoints: [%q], model: ` + modelName + `, timeout: 2s, concurrency: 32, max_tokens: 64}
 agents: {players: {model: player}}
@@ -117,7 +117,7 @@ func TestReplay(t *testing.T) {
 	source := fmt.Sprintf(difficult, server.url, "max_retries: 1")
 	first := sys.play(t, control.Submission{Source: source, ShardSize: 64})
 	rows := sys.rows(t, first)
-	require.Len(t, rows, 3*2*300)
+	require.Len(t, rows, 3*2*120)
 	statuses := map[string]int{}
 	for _, r := range rows {
 		statuses[r.Status.String()]++

@@ -96,7 +96,10 @@ func BenchmarkRequests(b *testing.B) {
 
 // A hub in which 1,000 participants on one host hear 10,000 messages that they say themselves.
 func BenchmarkHub(b *testing.B) {
-	const participants, messages = 1000, 10_000
+	participants, messages := 1000, 10_000
+	if testing.Short() {
+		participants, messages = 100, 1000
+	}
 	for b.Loop() {
 		b.StopTimer()
 		s := newStage(b)

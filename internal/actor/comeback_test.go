@@ -19,7 +19,11 @@ import (
 // What it takes to come back with a thousand agents that have had a number of messages, of which each remembers the last
 // hundred: from the whole log, and from a checkpoint.
 func BenchmarkComeBack(b *testing.B) {
-	for _, messages := range []int{50_000, 200_000} {
+	histories := []int{50_000, 200_000}
+	if testing.Short() {
+		histories = []int{5_000}
+	}
+	for _, messages := range histories {
 		s := &stage{TB: b, srv: natstest.Start(b, natstest.WithOptions(bus.Options{MaxBytes: 4 << 30}))}
 		s.history(messages)
 		back := func(b *testing.B) {

@@ -27,9 +27,10 @@ type replayBook struct {
 	shard    int    // agents a shard
 	base     uint32 // first attempt of the opening that counted
 
-	mu    sync.Mutex
-	index map[shelfmark][]*replayEntry // nil before it was read; not changed then
-	plain func(model string) bool
+	mu     sync.Mutex
+	index  map[shelfmark][]*replayEntry // nil before it was read; not changed then
+	stream jetstream.Stream             // nil before a record was read again
+	plain  func(model string) bool
 }
 
 // shelfmark is a question to a shard.
@@ -181,10 +182,24 @@ func (b *replayBook) fetch(ctx context.Context, e *replayEntry) (*replayPage, er
 	return newPage(a, positions, b.plain), nil
 }
 
+// log is the stream of the run log, for which the broker is asked once, not again for every record.
+func (b *replayBook) log(ctx context.Context) (jetstream.Stream, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stream == nil {
+		s, err := b.js.Stream(ctx, subjects.StreamLog)
+		if err != nil {
+			return nil, err
+		}
+		b.stream = s
+	}
+	return b.stream, nil
+}
+
 // record is the payload of an answer record of the run.
 func (b *replayBook) record(ctx context.Context, seq uint64) ([]byte, error) {
 	for try, pause := 1, fetchPause; ; try, pause = try+1, min(2*pause, fetchPauseMax) {
-		stream, err := b.js.Stream(ctx, subjects.StreamLog)
+		stream, err := b.log(ctx)
 		var m *jetstream.RawStreamMsg
 		if err == nil {
 			m, err = stream.GetMsg(ctx, seq)
