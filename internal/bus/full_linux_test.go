@@ -90,8 +90,10 @@ func TestDiskFull(t *testing.T) {
 	require.Contains(t, log.String(), "going on")
 	require.True(t, nc.IsConnected())
 	var last jetstream.Stream
-	last, err = js.Stream(t.Context(), subjects.StreamLog)
-	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		last, err = js.Stream(t.Context(), subjects.StreamLog)
+		return err == nil
+	}, 20*time.Second, 20*time.Millisecond)
 	for seq := range uint64(stored) { // those that were acknowledged are all there, one that was not may be
 		_, err := last.GetMsg(t.Context(), seq+1)
 		require.NoError(t, err, "record %d of %d", seq+1, stored)

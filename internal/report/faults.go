@@ -154,7 +154,11 @@ func newFaultLine(d Data) *faultLine {
 	}
 	l := &faultLine{W: wideChart, H: 92, Top: 20, Height: 30, MarkTop: 14, MarkHeight: 42, Axis: 64, BelowAxis: 68}
 	x := func(seconds float64) float64 { return at(min(max(seconds/end, 0), 1) * l.W) }
+	played := 0
 	for i, p := range d.Played {
+		if i < len(s.Rounds) && p.Until.After(s.Started) {
+			played++ // also of those too short to be seen
+		}
 		from, to := x(p.From.Sub(s.Started).Seconds()), x(p.Until.Sub(s.Started).Seconds())
 		if i >= len(s.Rounds) || to <= from {
 			continue // of no width, or of an earlier run
@@ -173,7 +177,7 @@ func newFaultLine(d Data) *faultLine {
 		l.Marks = append(l.Marks, faultMark{X: min(from, l.W-width), W: width, Long: width > leastMark, Tip: tip})
 	}
 	l.Ticks = timeTicks(end, x)
-	l.Alt = fmt.Sprintf("%s in %s, with %s", plural(len(l.Rounds), "round"), length(end), plural(len(l.Marks), "fault"))
+	l.Alt = fmt.Sprintf("%s in %s, with %s", plural(played, "round"), length(end), plural(len(l.Marks), "fault"))
 	return l
 }
 

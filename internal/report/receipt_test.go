@@ -140,6 +140,10 @@ func TestPageShowsFaultsInTime(t *testing.T) {
 	has(t, page, "<dt>Shards taken over</dt><dd>12<small>")
 	hasNot(t, page, "\x1b")
 	hasNot(t, page, "not listed")
+	d.Played[1].Until = d.Played[1].From.Add(time.Millisecond)
+	page = html(t, d)
+	require.Equal(t, 2, strings.Count(page, `<rect class="round`), "one is too short to be seen")
+	has(t, page, "3 rounds in ")
 	d.Summary.Receipt.Faults = 130
 	has(t, html(t, d), "127 more are not listed.")
 	d.Played, d.Summary.Seconds = nil, 0
