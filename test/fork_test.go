@@ -1,7 +1,9 @@
 package test
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,11 +51,21 @@ func TestForks(t *testing.T) {
 	repeated := func(of, query string, rounds int) *runlog.State {
 		before := server.Prompts()
 		st := fork(of, query)
-		total, rain := 0, false
+		total, rain, strange := 0, false, []string{}
 		for text, n := range server.Prompts() {
-			require.False(t, n > 0 && before[text] == 0, "this was not asked in the run it is a fork of:\n%s", text)
+			if before[text] == 0 {
+				strange = append(strange, text)
+			}
 			total += n - before[text]
 			rain = rain || n > before[text] && strings.Contains(text, "It rains in the mountains.")
+		}
+		if len(strange) > 0 { // the later ones follow from the first
+			first := slices.MinFunc(strange, func(a, b string) int { return len(a) - len(b) })
+			nearest := slices.MaxFunc(slices.Collect(maps.Keys(before)), func(a, b string) int { return common(a, first) - common(b, first) })
+			rows := said(sys.rows(t, st))
+			at := slices.IndexFunc(rows, func(row string) bool { return !slices.Contains(said(parents), row) })
+			require.Failf(t, "the fork was asked differently", "%d conversations of %s are new, such as\n%s\nThe run it is a fork of had\n%s\nThe first answer that differs is number %d: %v\n%+v",
+				len(strange), query, first, nearest, at, rows[max(at, 0):max(at, 0)+1], results.Summary(st).Receipt)
 		}
 		require.Equal(t, rounds*agents, total, "the rounds it has not inherited, once")
 		require.True(t, rain, "what an agent was told is part of the past of the fork")
@@ -113,4 +125,13 @@ func TestForks(t *testing.T) {
 	out := call{}.run(t, "fork", parent, "--at-round", "11", "--server", s.nats).ok(t)
 	require.Regexp(t, `^forked-\S+ is created, with 11 rounds of `+parent+"\n$", out)
 	require.Equal(t, played.Hash, sys.settled(t, strings.Fields(out)[0]).Hash)
+}
+
+// common is how many bytes two texts begin with in common.
+func common(a, b string) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
 }
