@@ -1,6 +1,7 @@
 package test
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -99,10 +100,14 @@ func TestForks(t *testing.T) {
 	again := repeated(same.Run, "?at_round=11&name=again", 1)
 	require.True(t, strings.HasPrefix(again.Run, "again-"))
 	require.Equal(t, []string{parent, same.Run}, []string{again.Past[0].Run, again.Past[1].Run})
-	repeated(again.Run, "?at_round=4", 8)
+	at := max(4, told+1) // where what it was told is the past of a fork
+	repeated(again.Run, fmt.Sprintf("?at_round=%d", at), rounds-at)
 	late := visitor{nc, again.Run}.sayJSON(t, 13, "state", "")["content"].(string)
 	require.Equal(t, visitor{nc, parent}.sayJSON(t, 13, "state", "")["content"], late)
 	require.Contains(t, late, "It rains in the mountains.")
+
+	early := fork(again.Run, "?at_round=1&rounds=2")
+	require.NotContains(t, visitor{nc, early.Run}.sayJSON(t, 13, "state", "")["content"], "It rains", "it was told that later")
 
 	longer := fork(parent, "?at_round=12&rounds=13&seed=99")
 	require.Len(t, longer.Rounds, 13)
