@@ -30,7 +30,8 @@ type forkCmd struct {
 // Help is shown by --help.
 func (forkCmd) Help() string {
 	return `A fork is a run whose first rounds are those of another: its agents remember them, its world goes on from them, and nothing of them
-is asked or paid for again. What is changed counts from then on. With no change it plays what the other run played.
+is asked or paid for again. What is changed counts from then on. With no change it plays what the other run played, unless
+somebody told its agents something in a later round: a fork has heard what they were told up to where it begins.
 A stack that is running on the data directory plays the fork; without one this command does, as run does.
 
 Examples:
