@@ -343,7 +343,7 @@ func TestPromisedArguments(t *testing.T) {
 	serve(t, srv, engine.Config{})
 	w := world(t, srv, "r", "state", nil)
 	nc := srv.Connect(t)
-	p, err := promise.NewProducer(nc, natstest.Logger(t), "life", promise.Config{})
+	p, err := promise.NewProducer(nc, natstest.Logger(t), "life", promise.Config{Keep: time.Minute, KeepBytes: 1 << 20})
 	require.NoError(t, err)
 	t.Cleanup(p.Close)
 	ask := func(fail error) chan error {
