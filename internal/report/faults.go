@@ -156,12 +156,13 @@ func newFaultLine(d Data) *faultLine {
 	x := func(seconds float64) float64 { return at(min(max(seconds/end, 0), 1) * l.W) }
 	played := 0
 	for i, p := range d.Played {
-		if i < len(s.Rounds) && p.Until.After(s.Started) {
-			played++ // also of those too short to be seen
+		if i >= len(s.Rounds) || !p.Until.After(s.Started) {
+			continue // of an earlier run
 		}
+		played++
 		from, to := x(p.From.Sub(s.Started).Seconds()), x(p.Until.Sub(s.Started).Seconds())
-		if i >= len(s.Rounds) || to <= from {
-			continue // of no width, or of an earlier run
+		if to <= from {
+			continue // too short to be seen
 		}
 		b := roundBand{X: from, W: at(to - from), Mid: at((from + to) / 2), Odd: s.Rounds[i].Round%2 == 1,
 			Tip: fmt.Sprintf("Round %d: %s", s.Rounds[i].Round, length(p.Until.Sub(p.From).Seconds()))}

@@ -182,8 +182,8 @@ func (b *replayBook) fetch(ctx context.Context, e *replayEntry) (*replayPage, er
 	return newPage(a, positions, b.plain), nil
 }
 
-// log is the stream of the run log, for which the broker is asked once, not again for every record.
-func (b *replayBook) log(ctx context.Context) (jetstream.Stream, error) {
+// runLog is the stream of the run log, for which the broker is asked once, not again for every record.
+func (b *replayBook) runLog(ctx context.Context) (jetstream.Stream, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.stream == nil {
@@ -199,7 +199,7 @@ func (b *replayBook) log(ctx context.Context) (jetstream.Stream, error) {
 // record is the payload of an answer record of the run.
 func (b *replayBook) record(ctx context.Context, seq uint64) ([]byte, error) {
 	for try, pause := 1, fetchPause; ; try, pause = try+1, min(2*pause, fetchPauseMax) {
-		stream, err := b.log(ctx)
+		stream, err := b.runLog(ctx)
 		var m *jetstream.RawStreamMsg
 		if err == nil {
 			m, err = stream.GetMsg(ctx, seq)
